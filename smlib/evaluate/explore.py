@@ -1,0 +1,46 @@
+"""What the data look like before any model: correlation of the variables, and memory of soil moisture."""
+
+import pandas as pd
+import xarray as xr
+
+from smlib.data.schema import DRIVERS, VARIABLES
+
+
+def correlation(ds, site):
+    """Pearson's r between every two variables of a site (Wang et al. 2024, Fig. 2), over the days that have both.
+
+    Returns a square DataFrame; soil variables appear once a level. A variable that does not vary has no r (NaN).
+    """
+    here = ds.sel(site=site)
+    columns = {}
+    for name in ("soil_moisture", *DRIVERS):
+        if name not in here or not bool(here[name].notnull().any()):
+            continue
+        symbol = VARIABLES[name].symbol
+        if "depth" not in here[name].dims:
+            columns[symbol] = here[name].to_series()
+            continue
+        for level in here["depth"].values:
+            values = here[name].sel(depth=level)
+            if bool(values.notnull().any()):
+                columns[f"{symbol} {level}"] = values.to_series()
+    return pd.DataFrame(columns).corr()
+
+
+def autocorrelation(moisture, max_lag=60):
+    """Correlation of soil moisture with itself `lag` days earlier (Wang et al. 2024, Fig. 3).
+
+    Parameters
+    ----------
+    moisture : DataArray with a daily time axis without skipped days
+
+    Returns
+    -------
+    DataArray (..., lag), over the pairs of days that are both measured
+    """
+    steps = pd.DatetimeIndex(moisture["time"].values).diff()[1:]
+    if not (steps == pd.Timedelta(days=1)).all():
+        raise ValueError("time must be daily without skipped days; reindex first, leaving NaN")
+    lags = [xr.corr(moisture, moisture.shift(time=lag), dim="time") for lag in range(max_lag + 1)]
+    index = pd.Index(range(max_lag + 1), name="lag")
+    return xr.concat(lags, dim=index, coords="minimal", compat="override").transpose(..., "lag")

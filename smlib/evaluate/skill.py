@@ -1,0 +1,84 @@
+"""The tidy skill table: one row a model, site, depth, lead and metric, with a 95 % interval."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from smlib.evaluate.bootstrap import block_weights, metrics_from_moments
+from smlib.evaluate.metrics import METRICS
+
+COLUMNS = ("study", "source", "protocol", "model", "variant", "site", "depth_m", "lead_d", "metric", "value", "low",
+           "high", "n")
+
+
+def score(forecasts, observed, leads, *, references=("persistence", "climatology"), draws=1000, seed=0):
+    """Score forecasts of one series, all models on the same days.
+
+    Parameters
+    ----------
+    forecasts : mapping of model -> (repetition, day, lead), m3 m-3
+        A model with a missing forecast on any day is not scored on the rest: its values are NaN and its n is 0.
+    observed : (day, lead), m3 m-3, nothing missing
+    references : models against which the skill 1 - MSE / MSE_reference is given, where they are among the forecasts
+
+    Returns
+    -------
+    DataFrame with model, lead_d, metric, value, low, high, n. `value` is the mean over repetitions; the interval comes
+    from drawing blocks of days and, where a model has several repetitions, repetitions.
+    """
+    weights = block_weights(len(observed), draws, seed=seed)
+    mean = {name: forecasts[name].mean(axis=0) for name in references if name in forecasts}
+    rng = np.random.default_rng(seed)
+    rows = []
+    for model, values in forecasts.items():
+        complete = bool(np.isfinite(values).all())
+        plain, drawn = _plain(values, observed, mean), None
+        if complete:
+            drawn = [metrics_from_moments(v, observed, weights, mean) for v in values]
+            pick = rng.integers(0, len(values), (draws, len(values)))
+        for metric, value in plain.items():
+            low, high = np.full(len(leads), np.nan), np.full(len(leads), np.nan)
+            defined = np.isfinite(value)  # r, say, is not where a forecast never changes
+            if complete and defined.any():
+                stacked = np.stack([d[metric] for d in drawn])  # (repetition, draw, lead)
+                resampled = stacked[pick, np.arange(draws)[:, None]].mean(axis=1)
+                low[defined], high[defined] = np.nanpercentile(resampled[:, defined], [2.5, 97.5], axis=0)
+            rows += [(model, lead, metric, value[k], low[k], high[k], len(observed) if defined[k] else 0)
+                     for k, lead in enumerate(leads)]
+    return pd.DataFrame(rows, columns=["model", "lead_d", "metric", "value", "low", "high", "n"])
+
+
+def _plain(values, observed, references):
+    """Metrics on all days, averaged over repetitions: mapping of metric -> (lead,); NaN where a forecast is missing."""
+    n_leads = observed.shape[1]
+    names = [*METRICS, *(f"skill_{name}" for name in references)]
+    if not np.isfinite(values).all():
+        return {name: np.full(n_leads, np.nan) for name in names}
+    f, o = xr.DataArray(values, dims=("repetition", "day", "lead")), xr.DataArray(observed, dims=("day", "lead"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {name: metric(f, o.broadcast_like(f), "day").mean("repetition").values
+                 for name, metric in METRICS.items()}
+        for name, reference in references.items():
+            mse = ((values - observed) ** 2).mean(axis=1)
+            found[f"skill_{name}"] = (1 - mse / ((reference - observed) ** 2).mean(axis=0)).mean(axis=0)
+    return found
+
+
+def over_sites(skill, draws=1000, seed=0):
+    """Rows for ``site = all``: the mean over sites of each site's mean over its levels.
+
+    The interval is that of drawing sites with replacement; with one site there is none. `n` is the number of sites. A
+    model that some site could not score is averaged over the sites that could, and `n` says so.
+    """
+    keys = ["study", "source", "protocol", "model", "lead_d", "metric"]
+    by_site = skill.groupby([*keys, "site"], sort=False, dropna=False)["value"].mean().dropna().reset_index()
+    rows = []
+    for key, group in by_site.groupby(keys, sort=False, dropna=False):
+        values = group["value"].values
+        low = high = np.nan
+        if len(values) > 1:
+            drawn = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(axis=1)
+            low, high = np.percentile(drawn, [2.5, 97.5])
+        rows.append(dict(zip(keys, key, strict=True)) | {"variant": "", "site": "all", "depth_m": np.nan, "low": low,
+                                                          "value": values.mean(), "high": high, "n": len(values)})
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,11 @@
+"""Where the project's own files are, whatever the working directory."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+BOOK = ROOT / "book"
+RUNS = ROOT / "runs"
+
+if not (DATA / "catalog.yml").exists():
+    raise ImportError(f"smlib must run from a clone of its repository (pip install -e): there is no {DATA}/catalog.yml")

@@ -1,0 +1,180 @@
+"""House style of the figures: fonts, units, model colours, and the small things that every figure needs."""
+
+import functools
+import io
+import math
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+STYLE = {
+    "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
+    "legend.fontsize": 9, "figure.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "0.88", "grid.linewidth": 0.6, "axes.axisbelow": True, "lines.linewidth": 1.2,
+    "legend.frameon": False, "axes.titlelocation": "left", "hatch.linewidth": 0.6,
+    "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.06,
+}
+DPI = 150
+
+# Okabe and Ito's colours for the models that stand together most often, Tol's "muted" ones for the rest; every model
+# has a marker of its own as well, so that no figure relies on colour.
+MODEL_COLOURS = {
+    "persistence": "#000000", "climatology": "#808080", "ridge": "#0072B2", "RF": "#009E73", "ELM": "#E69F00",
+    "SVR": "#CC79A7", "LSTM": "#D55E00", "1D-CNN": "#56B4E9", "Transformer": "#882255", "CNN-LSTM": "#332288",
+    "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499", "TA-LSTM": "#117733",
+    "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC", "HistGB": "#A6761D",
+}
+MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "o", "<", ">", "p", "h", "8", "d", "H", "*",
+                                         "$\u2715$", "$\u25a3$"), strict=True))
+BASELINES = ("persistence", "climatology")
+
+MOISTURE = "soil moisture (m³ m⁻³)"
+METRICS = {"R2": "R²", "RMSE": "RMSE (m³ m⁻³)", "ubRMSE": "ubRMSE (m³ m⁻³)", "MAE": "MAE (m³ m⁻³)",
+           "bias": "bias (m³ m⁻³)", "r": "correlation r", "KGE": "KGE",
+           "skill_persistence": "skill against persistence", "skill_climatology": "skill against climatology"}
+
+
+class HouseFigure(Figure):
+    """A matplotlib figure that a notebook shows by itself, without pyplot and the list of open figures it keeps."""
+
+    def _repr_png_(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def house(draw):
+    """Decorator: run a drawing function in the house style, whatever the caller's matplotlib settings are."""
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(STYLE)
+            return draw(*args, **kwargs)
+    return drawn
+
+
+def figure(width, height):
+    """An empty figure of `width` by `height` inches, constrained layout, 150 dots an inch."""
+    fig = HouseFigure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def grid(n, xlabel, ylabel, columns=3, width=3.3, height=2.6, extra=1.0):
+    """A figure with `n` panels in at most `columns` columns, and the list of their axes in reading order.
+
+    `width` and `height` are inches a panel, `extra` is what title and legend need. Labels stand on the outer panels
+    alone, so the caller gives every panel the same limits (sharing axes takes minutes at a hundred panels).
+    """
+    columns = 2 if n == 4 and columns == 3 else min(n, columns)  # four panels stand better two by two
+    rows = math.ceil(n / columns)
+    fig = figure(max(width * columns, 5.0), height * rows + extra)
+    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    for i, ax in enumerate(axes):
+        lowest, leftmost = i + columns >= n, i % columns == 0
+        ax.tick_params(labelbottom=lowest, labelleft=leftmost)
+        ax.set_xlabel(xlabel if lowest else "")
+        ax.set_ylabel(ylabel if leftmost else "")
+        if i >= n:
+            ax.remove()
+    return fig, list(axes[:n])
+
+
+def legend(fig, handles, labels):
+    """A legend under the panels, in as many columns as the width of the figure has room for."""
+    entry = 0.085 * max(map(len, labels)) + 0.6  # inches, about
+    columns = max(1, min(len(labels), int(fig.get_figwidth() / entry)))
+    fig.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def collected_legend(fig):
+    """A legend of everything labelled in any panel, each label once."""
+    entries = {}
+    for ax in fig.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        legend(fig, list(entries.values()), list(entries))
+
+
+def no_data(ax):
+    """Say on an empty panel that it is empty because there is nothing to draw."""
+    ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", va="center", color="0.35", fontsize=11)
+    ax.grid(False)
+
+
+def model_style(model):
+    """Colour, marker and line of a model, the same in every figure; baselines are dashed with hollow markers.
+
+    Raises ValueError for a model that has no colour yet: two models must never share one by accident.
+    """
+    if model not in MODEL_COLOURS:
+        raise ValueError(f"no colour for model {model!r}: add it to MODEL_COLOURS ({', '.join(MODEL_COLOURS)})")
+    colour, baseline = MODEL_COLOURS[model], model in BASELINES
+    return {"color": colour, "marker": MODEL_MARKERS[model], "linestyle": (0, (4, 2)) if baseline else "-",
+            "markerfacecolor": "white" if baseline else colour, "markersize": 5.5, "linewidth": 1.0}
+
+
+def in_order(models):
+    """The distinct `models` in the order of MODEL_COLOURS. Raises ValueError for one without a colour."""
+    found = set(models)
+    for model in found:
+        model_style(model)
+    return [m for m in MODEL_COLOURS if m in found]
+
+
+def level_name(depth_m, level):
+    """How a level is called: "0.05 m", or "level 2, depth unknown"."""
+    return f"level {level}, depth unknown" if np.isnan(depth_m) else f"{float(depth_m):.2f} m"
+
+
+def level_names(obj, site):
+    """Names of all levels of a site of anything that has the schema's `depth` (and `depth_m`) coordinates."""
+    known = obj["depth_m"].sel(site=site).values if "depth_m" in obj.coords else np.full(obj.sizes["depth"], np.nan)
+    return [level_name(d, level) for d, level in zip(known, obj["depth"].values, strict=True)]
+
+
+def level_looks(obj, sites):
+    """Name of each level of some sites -> its line, from the top down: one colour a depth, whatever the site.
+
+    Colours are ordered in lightness (dark is shallow; the palest are left out). Levels of unknown depth come last, and
+    are dashed where levels of known depth stand beside them.
+    """
+    known, unknown = {}, {}
+    for site in sites:
+        depths = obj["depth_m"].sel(site=site).values if "depth_m" in obj.coords else [np.nan] * obj.sizes["depth"]
+        for name, depth, level in zip(level_names(obj, site), depths, obj["depth"].values, strict=True):
+            (unknown if np.isnan(depth) else known)[name] = level if np.isnan(depth) else depth
+    looks = {}
+    for levels, dash in ((known, "-"), (unknown, (0, (5, 2)) if known else "-")):
+        for name, shade in zip(sorted(levels, key=levels.get), np.linspace(0, 0.85, max(len(levels), 2)), strict=False):
+            looks[name] = {"color": matplotlib.colormaps["viridis"](shade), "linestyle": dash}
+    return looks
+
+
+def daily(obj):
+    """`obj` (xarray or pandas, daily) with a row for every date, so that a line breaks where dates are missing."""
+    if isinstance(obj, xr.DataArray | xr.Dataset):
+        index = obj.indexes["time"]
+        return obj.reindex(time=pd.date_range(index[0], index[-1], freq="D"))
+    return obj.reindex(pd.date_range(obj.index[0], obj.index[-1], freq="D"))
+
+
+def broken_line(ax, time, values, **style):
+    """A line that breaks at every NaN; a day alone between two gaps, which a line cannot show, becomes a dot.
+
+    Returns the line.
+    """
+    values = np.asarray(values, float)
+    (line,) = ax.plot(time, values, **style)
+    padded = np.isnan(np.concatenate([[np.nan], values, [np.nan]]))
+    alone = ~np.isnan(values) & padded[:-2] & padded[2:]
+    if alone.any():
+        ax.plot(np.asarray(time)[alone], values[alone], linestyle="none", marker=".", markersize=4,
+                color=line.get_color())
+    return line

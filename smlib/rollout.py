@@ -1,0 +1,32 @@
+"""Iterative forecasts: each day's forecast becomes the next day's lagged moisture."""
+
+import numpy as np
+
+from smlib.data.windows import Windows
+
+
+def roll_out(model, origins):
+    """Forecast soil moisture from every origin, one day at a time, to the longest lead.
+
+    The forecast for day o + k takes the drivers *observed* on o + k (a hindcast, the setting of Wang et al. 2024) and,
+    as lagged moisture, observations up to day o and the model's own forecasts after it. All origins go through the
+    model together.
+
+    Parameters
+    ----------
+    model : has ``predict(Windows) -> (sample,)``
+    origins : Origins
+        Inputs in the scale that the model was fitted on.
+
+    Returns
+    -------
+    (origin, lead) array, in the scale of the inputs
+    """
+    lookback = origins.moisture.shape[1]
+    moisture = [origins.moisture[:, k] for k in range(lookback)]
+    for step in range(max(origins.leads)):
+        lagged = np.stack(moisture[step:step + lookback], axis=1)
+        x = np.concatenate([origins.drivers[:, step:step + lookback], lagged[..., None]], axis=2)
+        target = origins.time + np.timedelta64(step + 1, "D")
+        moisture.append(model.predict(Windows(x, np.full(len(x), np.nan), target)))
+    return np.stack([moisture[lookback - 1 + lead] for lead in origins.leads], axis=1)

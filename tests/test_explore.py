@@ -1,0 +1,42 @@
+"""Correlation and autocorrelation against processes of known memory."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from test_bootstrap import ar1
+
+from smlib.data.schema import with_attributes
+from smlib.evaluate.explore import autocorrelation, correlation
+
+
+def moisture(n=20_000):
+    rng = np.random.default_rng(0)
+    values = np.stack([[ar1(n, 0.8, rng), ar1(n, 0.95, rng)]])
+    return xr.DataArray(values, dims=("site", "depth", "time"), name="soil_moisture",
+                        coords={"site": ["A"], "depth": [1, 2], "time": pd.date_range("1950-01-01", periods=n)})
+
+
+def test_autocorrelation_of_a_known_process():
+    acf = autocorrelation(moisture(), max_lag=5).isel(site=0)
+    assert acf.dims == ("depth", "lag")
+    np.testing.assert_allclose(acf.sel(depth=1), 0.8 ** np.arange(6), atol=0.03)
+    np.testing.assert_allclose(acf.sel(depth=2), 0.95 ** np.arange(6), atol=0.03)
+
+
+def test_gaps_are_left_out_not_bridged():
+    m = moisture()
+    holed = m.where(np.random.default_rng(1).uniform(size=m.sizes["time"]) > 0.3)
+    np.testing.assert_allclose(autocorrelation(holed, 3), autocorrelation(m, 3), atol=0.03)
+    with pytest.raises(ValueError, match="without skipped days"):
+        autocorrelation(m.isel(time=np.r_[0:100, 110:300]), 3)
+
+
+def test_correlation_recovers_a_mixture():
+    m = moisture()
+    rain = 0.6 * m.isel(depth=0, drop=True) + 0.8 * np.random.default_rng(2).normal(size=m.sizes["time"])
+    ds = with_attributes(xr.Dataset({"soil_moisture": m, "precipitation": rain.transpose("site", "time")}))
+    corr = correlation(ds, "A")
+    assert list(corr) == ["SM 1", "SM 2", "P"]
+    assert corr.loc["SM 1", "P"] == pytest.approx(0.6, abs=0.03)
+    assert abs(corr.loc["SM 2", "P"]) < 0.1

@@ -1,0 +1,99 @@
+"""The study's pipeline on a store of water whose forecasts are known, with leaks looked for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from smlib.data.schema import with_attributes
+from smlib.data.windows import all_series
+from smlib.evaluate.skill import COLUMNS
+from smlib.stations import cost_table, forecast_all, forecast_series, forecast_table, level_table, seed_of, skill_table
+
+
+def bucket(days=900, seed=0, noise=0.0):
+    """Moisture that keeps 95 % of itself a day and takes up a fixed share of the day's rain."""
+    rng = np.random.default_rng(seed)
+    rain = np.where(rng.uniform(size=days) < 0.3, rng.exponential(8, days), 0)
+    m = np.empty(days)
+    m[0] = 0.25
+    for t in range(1, days):
+        m[t] = 0.012 + 0.95 * m[t - 1] + 0.002 * rain[t] - 0.004
+    m = m + rng.normal(0, noise, days) if noise else m
+    return with_attributes(xr.Dataset(
+        {"soil_moisture": (("site", "depth", "time"), m[None, None]), "precipitation": (("site", "time"), rain[None])},
+        coords={"site": ["A"], "depth": [1], "time": pd.date_range("2015-01-01", periods=days),
+                "lat": ("site", [50.0]), "lon": ("site", [8.0]), "depth_m": (("site", "depth"), [[0.05]])}))
+
+
+CHEAP = ("persistence", "climatology", "ridge")
+
+
+def test_ridge_forecasts_a_linear_store_to_the_last_digit():
+    f = forecast_series(all_series(bucket())[0], models=CHEAP)
+    assert np.abs(f.values["ridge"] - f.observed).max() < 1e-3
+    assert np.abs(f.values["persistence"] - f.observed).max() > 1e-2
+
+
+def test_every_model_is_scored_on_the_same_days():
+    done = forecast_all(bucket(), models=CHEAP, progress=False)
+    table = forecast_table(done)
+    days = table.groupby(["model", "lead_d"])["time"].agg(tuple)
+    for lead in (1, 3, 7):
+        assert len({days[m, lead] for m in CHEAP}) == 1
+    assert len(table) == 3 * 3 * len(done[0].origins)
+
+
+def test_the_test_period_cannot_be_seen():
+    """Change the whole test period: what was fitted, and so the forecasts from the first origin, stay the same."""
+    ds = bucket(noise=0.002)
+    settings = {"models": ("climatology", "ridge", "RF", "LSTM"), "network": {"epochs": 3}}
+    first = forecast_series(all_series(ds)[0], **settings)
+    changed = ds.copy(deep=True)
+    start = first.periods["test"][0]
+    late = changed["time"].values > (start + np.timedelta64(1, "D")).astype("datetime64[ns]")
+    changed["soil_moisture"].values[..., late] *= 0.5
+    changed["precipitation"].values[..., late] += 3
+    again = forecast_series(all_series(changed)[0], **settings)
+    for name in first.values:
+        np.testing.assert_array_equal(first.values[name][:, 0, 0], again.values[name][:, 0, 0], err_msg=name)
+
+
+def test_the_paper_protocol_does_see_it():
+    """The same change moves the forecasts when the scaler is fitted on the whole series."""
+    ds = bucket(noise=0.002)
+    first = forecast_series(all_series(ds)[0], models=("SVR",), protocol="paper")
+    changed = ds.copy(deep=True)
+    late = changed["time"].values > first.periods["test"][0].astype("datetime64[ns]") + np.timedelta64(1, "D")
+    changed["soil_moisture"].values[..., late] *= 3
+    again = forecast_series(all_series(changed)[0], models=("SVR",), protocol="paper")
+    assert first.values["SVR"][0, 0, 0] != again.values["SVR"][0, 0, 0]
+
+
+def test_seeds_do_not_depend_on_company():
+    """A model's forecasts are the same whichever models, or sites, are fitted before it."""
+    series = all_series(bucket(noise=0.002))[0]
+    alone = forecast_series(series, models=("LSTM",), network={"epochs": 2})
+    among = forecast_series(series, models=("RF", "ELM", "LSTM"), network={"epochs": 2})
+    np.testing.assert_array_equal(alone.values["LSTM"], among.values["LSTM"])
+    assert seed_of(0, "A", 1, "LSTM", 0) != seed_of(0, "A", 1, "LSTM", 1) != seed_of(1, "A", 1, "LSTM", 0)
+
+
+def test_tables():
+    done = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM"), repetitions=2, progress=False)
+    assert done[0].values["ELM"].shape[0] == 2 and done[0].values["ridge"].shape[0] == 1
+    skill = skill_table(done, source="bucket", protocol="strict", draws=50)
+    assert tuple(skill.columns) == COLUMNS
+    assert set(skill.site) == {"A", "all"} and set(skill.lead_d) == {1, 3, 7}
+    assert {"persistence", "climatology"} <= set(skill.model)
+    assert list(cost_table(done, "cpu").columns) == ["study", "model", "device", "metric", "value"]
+    levels = level_table(done).iloc[0]
+    assert levels["train_windows"] == 538 and "wind_speed" in levels["absent"]
+
+
+def test_wrong_settings_are_errors():
+    series = all_series(bucket())[0]
+    with pytest.raises(ValueError, match="unknown protocol"):
+        forecast_series(series, protocol="lenient")
+    with pytest.raises(ValueError, match=r"unknown models \['LTSM'\]"):
+        forecast_all(bucket(), models=("LTSM",))
