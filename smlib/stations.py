@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from smlib.data.windows import LOOKBACK, WindowScaler, all_series, lag_windows, origins_between, split
 from smlib.evaluate.skill import COLUMNS, over_sites, score
-from smlib.models import MODELS, build, is_network, is_random
+from smlib.models import BASELINES, MODELS, build, is_network, is_random
 from smlib.rollout import roll_out
 
 STUDY = "stations"
@@ -108,7 +108,7 @@ def forecast_all(ds, *, models=tuple(MODELS), progress=True, **settings):
     unknown = [m for m in models if m not in MODELS]
     if unknown:
         raise ValueError(f"unknown models {unknown}; known: {', '.join(MODELS)}")
-    bar = tqdm(all_series(ds), disable=not progress, unit="level")
+    bar = tqdm(all_series(ds), unit="level", **({} if progress else {"disable": True}))
     done = []
     for series in bar:
         bar.set_description(f"{series.site} {series.label}")
@@ -162,3 +162,26 @@ def level_table(forecasts):
             row[f"{name}_windows"] = f.samples[name]
         rows.append(row | {"origins": len(f.origins)})
     return pd.DataFrame(rows)
+
+
+def best_forecasts(forecasts, skill, site, lead, count=2):
+    """Forecasts of a site's top level at one lead, by persistence and the `count` models with the least RMSE there.
+
+    Parameters
+    ----------
+    forecasts, skill : DataFrame
+        From `forecast_table` and `skill_table`.
+
+    Returns
+    -------
+    (DataFrame model, time, forecast; DataArray observed (time); title that names site, level and lead)
+    """
+    here = forecasts[(forecasts["site"] == site) & (forecasts["lead_d"] == lead)]
+    top = here[here["level"] == here["level"].min()]
+    depth = top["depth_m"].iloc[0]
+    level = f"level {top['level'].iloc[0]}" if np.isnan(depth) else f"{depth:.2f} m"
+    rows = skill[(skill["site"] == site) & (skill["lead_d"] == lead) & (skill["metric"] == "RMSE") & (skill["n"] > 0)
+                 & ((skill["depth_m"] == depth) | (skill["variant"] == level)) & ~skill["model"].isin(BASELINES)]
+    shown = top[top["model"].isin(["persistence", *rows.nsmallest(count, "value")["model"]])]
+    observed = top.drop_duplicates("time").set_index("time")["observed"].to_xarray()
+    return shown[["model", "time", "forecast"]], observed, f"{site}, {level}, {lead} days ahead"

@@ -4,7 +4,7 @@ import time
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 def pick_device(device="auto"):
@@ -42,7 +42,8 @@ def train(network, train_windows, validation, *, epochs=1500, patience=100, lear
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
     best, best_epoch, weights, history, start = float("inf"), 0, None, [], time.perf_counter()
 
-    bar = tqdm(range(1, epochs + 1), disable=not progress, unit="epoch", leave=False)
+    # `disable` is only given to switch the bar off: left out, the environment may (TQDM_DISABLE).
+    bar = tqdm(range(1, epochs + 1), unit="epoch", leave=False, **({} if progress else {"disable": True}))
     for epoch in bar:
         network.train()
         running = torch.zeros((), device=device)

@@ -63,8 +63,17 @@ def test_mean_over_sites_weighs_sites_not_levels():
             "metric": "R2", "n": 100}
     skill = pd.DataFrame([same | {"site": s, "depth_m": d, "value": v, "low": v, "high": v} for s, v, d in rows],
                          columns=list(COLUMNS))
-    got = over_sites(skill).iloc[0]
+    got = over_sites(skill).set_index("variant").loc["mean"]
     assert got.value == pytest.approx((0.8 + 0.2) / 2) and got.n == 2
     assert (got.low, got.high) == pytest.approx((0.2, 0.8)), "drawing two sites of two gives AA, AB or BB"
     alone = over_sites(skill[skill.site == "B"]).iloc[0]
     assert alone.value == pytest.approx(0.2) and np.isnan(alone.low) and alone.n == 1
+
+
+def test_median_over_sites_is_not_decided_by_one():
+    same = {"study": "stations", "source": "s", "protocol": "strict", "model": "RF", "variant": "", "lead_d": 1,
+            "metric": "R2", "n": 100, "depth_m": 0.05}
+    skill = pd.DataFrame([same | {"site": s, "value": v} for s, v in (("A", 0.9), ("B", 0.8), ("C", -400.0))],
+                         columns=list(COLUMNS))
+    got = over_sites(skill).set_index("variant")["value"]
+    assert got["median"] == 0.8 and got["mean"] == pytest.approx((0.9 + 0.8 - 400) / 3)

@@ -8,7 +8,16 @@ import xarray as xr
 from smlib.data.schema import with_attributes
 from smlib.data.windows import all_series
 from smlib.evaluate.skill import COLUMNS
-from smlib.stations import cost_table, forecast_all, forecast_series, forecast_table, level_table, seed_of, skill_table
+from smlib.stations import (
+    best_forecasts,
+    cost_table,
+    forecast_all,
+    forecast_series,
+    forecast_table,
+    level_table,
+    seed_of,
+    skill_table,
+)
 
 
 def bucket(days=900, seed=0, noise=0.0):
@@ -97,3 +106,12 @@ def test_wrong_settings_are_errors():
         forecast_series(series, protocol="lenient")
     with pytest.raises(ValueError, match=r"unknown models \['LTSM'\]"):
         forecast_all(bucket(), models=("LTSM",))
+
+
+def test_best_forecasts_are_those_with_the_least_error():
+    done = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM", "SVR"), progress=False)
+    skill = skill_table(done, source="bucket", protocol="strict", draws=20)
+    shown, observed, title = best_forecasts(forecast_table(done), skill, "A", 7, count=1)
+    assert set(shown["model"]) == {"persistence", "ridge"} and title == "A, 0.05 m, 7 days ahead"
+    assert observed["time"].values[0] == (done[0].origins[0] + np.timedelta64(7, "D"))
+    np.testing.assert_array_equal(observed.values, done[0].observed[:, 2])

@@ -1,5 +1,6 @@
 """What the data look like before any model: correlation of the variables, and memory of soil moisture."""
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -44,3 +45,26 @@ def autocorrelation(moisture, max_lag=60):
     lags = [xr.corr(moisture, moisture.shift(time=lag), dim="time") for lag in range(max_lag + 1)]
     index = pd.Index(range(max_lag + 1), name="lag")
     return xr.concat(lags, dim=index, coords="minimal", compat="override").transpose(..., "lag")
+
+
+def days_to_forget(acf, below=1 / np.e):
+    """The first lag at which each level's autocorrelation is below 1/e, and its value at one day; missing if never.
+
+    Parameters
+    ----------
+    acf : DataArray (site, depth, lag), from `autocorrelation`, with the coordinate depth_m
+
+    Returns
+    -------
+    DataFrame with site, level, depth_m, r_1_day, days; levels without data left out.
+    """
+    rows = []
+    for site in acf["site"].values:
+        for level in acf["depth"].values:
+            r = acf.sel(site=site, depth=level)
+            if bool(r.isnull().all()):
+                continue
+            low = r["lag"].values[(r < below).values]
+            rows.append({"site": str(site), "level": int(level), "depth_m": float(r["depth_m"]),
+                         "r_1_day": float(r.sel(lag=1)), "days": float(low[0]) if len(low) else np.nan})
+    return pd.DataFrame(rows)

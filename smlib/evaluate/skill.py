@@ -65,20 +65,21 @@ def _plain(values, observed, references):
 
 
 def over_sites(skill, draws=1000, seed=0):
-    """Rows for ``site = all``: the mean over sites of each site's mean over its levels.
+    """Rows for ``site = all``: the mean and the median (``variant``) over sites of each site's mean over its levels.
 
-    The interval is that of drawing sites with replacement; with one site there is none. `n` is the number of sites. A
-    model that some site could not score is averaged over the sites that could, and `n` says so.
+    R2 has no lower bound, and one site whose moisture hardly varied in its test period can decide a mean; the median
+    tells what a typical site gives. The interval is that of drawing sites with replacement; one site has none. `n` is
+    the number of sites: a model that some site could not score is averaged over those that could.
     """
     keys = ["study", "source", "protocol", "model", "lead_d", "metric"]
     by_site = skill.groupby([*keys, "site"], sort=False, dropna=False)["value"].mean().dropna().reset_index()
     rows = []
     for key, group in by_site.groupby(keys, sort=False, dropna=False):
         values = group["value"].values
-        low = high = np.nan
-        if len(values) > 1:
-            drawn = np.random.default_rng(seed).choice(values, (draws, len(values))).mean(axis=1)
-            low, high = np.percentile(drawn, [2.5, 97.5])
-        rows.append(dict(zip(keys, key, strict=True)) | {"variant": "", "site": "all", "depth_m": np.nan, "low": low,
-                                                          "value": values.mean(), "high": high, "n": len(values)})
+        drawn = np.random.default_rng(seed).choice(values, (draws, len(values)))
+        for variant, middle in (("mean", np.mean), ("median", np.median)):
+            low, high = np.percentile(middle(drawn, axis=1), [2.5, 97.5]) if len(values) > 1 else (np.nan, np.nan)
+            rows.append(dict(zip(keys, key, strict=True)) | {
+                "variant": variant, "site": "all", "depth_m": np.nan, "value": middle(values), "low": low, "high": high,
+                "n": len(values)})
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,75 @@
+"""The tables of a page, from a skill table small enough to check by eye."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smlib.evaluate import COLUMNS, against, answer, over_sites, printed_by_depth, printed_means, wide
+
+
+def row(model, value, low=None, high=None, *, site="A", depth_m=0.05, lead_d=1, metric="R2", variant="", n=100):
+    low, high = (value if x is None else x for x in (low, high))
+    values = ("stations", "s", "strict", model, variant, site, depth_m, lead_d, metric, value, low, high, n)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+@pytest.fixture
+def skill():
+    nan = np.nan
+    frame = pd.DataFrame([
+        row("persistence", 0.95, 0.9, 0.97), row("climatology", nan, nan, nan, n=0), row("RF", 0.96, 0.91, 0.98),
+        row("LSTM", -1.5, -3, 0.2),
+        row("persistence", 0.9, 0.8, 0.95, site="B", depth_m=nan, variant="level 1"),
+        row("RF", 0.8, 0.7, 0.85, site="B", depth_m=nan, variant="level 1"),
+        row("LSTM", 0.85, 0.7, 0.9, site="B", depth_m=nan, variant="level 1"),
+        row("persistence", 0, metric="skill_persistence"), row("RF", 0.2, 0.1, 0.3, metric="skill_persistence"),
+        row("LSTM", -50, -90, -20, metric="skill_persistence"),
+        row("climatology", nan, nan, nan, metric="skill_persistence", n=0),
+        row("RF", -1, -2, 0.1, metric="skill_persistence", site="B", depth_m=nan, variant="level 1"),
+        row("LSTM", -0.5, -1.5, 0.2, metric="skill_persistence", site="B", depth_m=nan, variant="level 1")])
+    return pd.concat([frame, over_sites(frame)], ignore_index=True)
+
+
+def test_wide_shows_values_with_intervals_and_a_dash_for_none(skill):
+    table = wide(skill[skill.site != "all"])
+    assert list(table.columns) == ["1 d"]
+    assert table.loc[("A", "0.05 m", "RF"), "1 d"] == "0.960 [0.910, 0.980]"
+    assert table.loc[("A", "0.05 m", "climatology"), "1 d"] == "–"
+    assert table.loc[("B", "level 1", "LSTM"), "1 d"] == "0.850 [0.700, 0.900]"
+    assert table.loc[("A", "0.05 m", "LSTM"), "1 d"].startswith("−1.500")
+
+
+def test_against_counts_only_what_the_interval_says(skill):
+    counts = against(skill).set_index("model")
+    assert list(counts.loc["RF", ["better", "worse", "undecided", "levels"]]) == [1, 0, 1, 2]
+    assert list(counts.loc["LSTM", ["better", "worse", "undecided", "levels"]]) == [0, 1, 1, 2]
+    assert "persistence" not in counts.index and "climatology" not in counts.index
+
+
+def test_answer_says_what_the_table_says(skill):
+    text = answer(skill)
+    assert "at 1 day RF with 0.880 (persistence 0.925)" in text
+    assert "Of 2 levels" in text and "RF 1, LSTM 0" in text
+
+
+def test_printed_means_are_those_of_the_paper(skill):
+    """RF in Table 2 at one day: 0.924, 0.930, 0.929, 0.898, 0.903."""
+    table = printed_means(skill).set_index("model")
+    assert table.loc["RF", "printed"] == pytest.approx(np.mean([0.924, 0.930, 0.929, 0.898, 0.903]))
+    assert table.loc["RF", "lowest"] == 0.898 and table.loc["RF", "highest"] == 0.930
+    assert np.isnan(table.loc["persistence", "printed"])
+    assert table.loc["RF", "ours"] == pytest.approx(0.88)
+
+
+def test_an_extremely_poor_depth_has_no_printed_mean():
+    frame = pd.DataFrame([row("SVR", 0.1, lead_d=7)])
+    table = printed_means(pd.concat([frame, over_sites(frame)]))
+    assert table["printed"].isna().all()
+
+
+def test_printed_by_depth_takes_only_depths_that_are_near(skill):
+    table = printed_by_depth(skill).set_index("model")
+    assert set(table.index) == {"persistence", "RF", "LSTM"} and (table["depth_m"] == 0.05).all()
+    assert table.loc["RF", "printed"] == 0.924 and table.loc["LSTM", "printed"] == 0.943
+    assert table.loc["RF", "ours"] == 0.96, "site B, of unknown depth, must not come in"
+    assert printed_by_depth(skill.assign(depth_m=0.14)).empty, "0.14 m is near neither 0.10 nor 0.20 m"
