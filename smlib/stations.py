@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from smlib.data.schema import DataError
 from smlib.data.windows import LOOKBACK, WindowScaler, all_series, lag_windows, origins_between, split
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.models import BASELINES, MODELS, build, is_network, is_random
@@ -70,7 +71,7 @@ def forecast_series(series, *, models=tuple(MODELS), leads=(1, 3, 7), lookback=L
     parts = split(windows)
     origins = origins_between(series, parts["test"].time[0], parts["test"].time[-1], leads, lookback)
     if len(origins) == 0:
-        raise ValueError(f"{series.site}, {series.label}: no day of the test period has all that a forecast needs")
+        raise DataError("no day of the test period has all that a forecast needs", file=series.site)
     scaler = WindowScaler().fit(parts["train"] if protocol == "strict" else windows)
     train, validation = scaler.transform(parts["train"]), scaler.transform(parts["validation"])
     inputs = scaler.transform_origins(origins)
@@ -103,17 +104,32 @@ def forecast_series(series, *, models=tuple(MODELS), leads=(1, 3, 7), lookback=L
 def forecast_all(ds, *, models=tuple(MODELS), progress=True, **settings):
     """`forecast_series` for every level of every site that has soil moisture; settings are passed on.
 
-    Returns a list of `Forecasts`, site by site and from the top down.
+    Returns
+    -------
+    done : list of Forecasts, site by site and from the top down
+    left_out : DataFrame site, level, reason; of the levels whose record is too short or too broken to train and test on
+
+    Raises
+    ------
+    DataError
+        If that leaves no level at all.
     """
     unknown = [m for m in models if m not in MODELS]
     if unknown:
         raise ValueError(f"unknown models {unknown}; known: {', '.join(MODELS)}")
     bar = tqdm(all_series(ds), unit="level", **({} if progress else {"disable": True}))
-    done = []
+    done, left_out = [], []
     for series in bar:
         bar.set_description(f"{series.site} {series.label}")
-        done.append(forecast_series(series, models=models, **settings))
-    return done
+        try:
+            done.append(forecast_series(series, models=models, **settings))
+        except DataError as error:
+            left_out.append((series.site, series.label, error.rule))
+    left_out = pd.DataFrame(left_out, columns=["site", "level", "reason"])
+    if not done:
+        raise DataError(f"no level can be trained and tested on; the first: {left_out.iloc[0].to_dict()}",
+                        variable="soil_moisture")
+    return done, left_out
 
 
 def skill_table(forecasts, *, source, protocol, draws=1000, seed=0):

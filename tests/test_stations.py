@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from smlib.data.schema import with_attributes
+from smlib.data.schema import DataError, with_attributes
 from smlib.data.windows import all_series
 from smlib.evaluate.skill import COLUMNS
 from smlib.stations import (
@@ -45,7 +45,7 @@ def test_ridge_forecasts_a_linear_store_to_the_last_digit():
 
 
 def test_every_model_is_scored_on_the_same_days():
-    done = forecast_all(bucket(), models=CHEAP, progress=False)
+    done, _ = forecast_all(bucket(), models=CHEAP, progress=False)
     table = forecast_table(done)
     days = table.groupby(["model", "lead_d"])["time"].agg(tuple)
     for lead in (1, 3, 7):
@@ -89,7 +89,7 @@ def test_seeds_do_not_depend_on_company():
 
 
 def test_tables():
-    done = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM"), repetitions=2, progress=False)
+    done, _ = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM"), repetitions=2, progress=False)
     assert done[0].values["ELM"].shape[0] == 2 and done[0].values["ridge"].shape[0] == 1
     skill = skill_table(done, source="bucket", protocol="strict", draws=50)
     assert tuple(skill.columns) == COLUMNS
@@ -98,6 +98,16 @@ def test_tables():
     assert list(cost_table(done, "cpu").columns) == ["study", "model", "device", "metric", "value"]
     levels = level_table(done).iloc[0]
     assert levels["train_windows"] == 538 and "wind_speed" in levels["absent"]
+
+
+def test_a_record_too_short_is_named_and_the_rest_goes_on():
+    long, short = bucket(), bucket(120).assign_coords(site=["B"])
+    ds = with_attributes(xr.concat([long, short], "site", join="outer"))
+    done, left_out = forecast_all(ds, models=CHEAP, progress=False)
+    assert [f.series.site for f in done] == ["A"]
+    assert left_out["site"].tolist() == ["B"] and "30 are needed" in left_out["reason"][0]
+    with pytest.raises(DataError, match="no level can be trained"):
+        forecast_all(short, models=CHEAP, progress=False)
 
 
 def test_wrong_settings_are_errors():
@@ -109,7 +119,7 @@ def test_wrong_settings_are_errors():
 
 
 def test_best_forecasts_are_those_with_the_least_error():
-    done = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM", "SVR"), progress=False)
+    done, _ = forecast_all(bucket(noise=0.002), models=(*CHEAP, "ELM", "SVR"), progress=False)
     skill = skill_table(done, source="bucket", protocol="strict", draws=20)
     shown, observed, title = best_forecasts(forecast_table(done), skill, "A", 7, count=1)
     assert set(shown["model"]) == {"persistence", "ridge"} and title == "A, 0.05 m, 7 days ahead"
