@@ -14,8 +14,8 @@ def dataset():
     ds = with_attributes(xr.Dataset(
         {"soil_moisture": (("site", "depth", "time"), moisture),
          "precipitation": (("site", "time"), np.ones((1, 10)))},
-        coords={"site": ["A"], "depth": [1, 2], "time": pd.date_range("2020-01-01", periods=10), "lat": ("site", [50.0]),
-                "lon": ("site", [8.0]), "depth_m": (("site", "depth"), [[0.05, np.nan]])}))
+        coords={"site": ["A"], "depth": [1, 2], "time": pd.date_range("2020-01-01", periods=10),
+                "lat": ("site", [50.0]), "lon": ("site", [8.0]), "depth_m": (("site", "depth"), [[0.05, np.nan]])}))
     ds["precipitation"].attrs["gap_filled"] = "A: some"
     return ds
 

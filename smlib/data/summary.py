@@ -49,7 +49,7 @@ def _row(ds, site, name, level):
 
 
 def notes_table(ds):
-    """What the readers noted of each variable: the columns it came from, whether values were filled, how it was made."""
+    """What the readers noted of each variable: its columns, whether values were filled, how it was made."""
     skip = {"units", "standard_name", "long_name", "_FillValue"}
     rows = [{"variable": name, "note": key, "text": str(text)} for name, da in ds.data_vars.items()
             for key, text in da.attrs.items() if key not in skip]

@@ -15,8 +15,8 @@ from smlib.data.schema import DRIVERS, DataError
 
 LOOKBACK = 4
 FRACTIONS = (0.6, 0.2, 0.2)
-# A roll-out needs ten whole days in a row, so a driver that is missing on more than one day in five (of the days with soil
-# moisture) would cost most of the samples: such a driver is left out, and the page names it.
+# A roll-out needs ten whole days in a row, so a driver that is missing on more than one day in five (of the days with
+# soil moisture) would cost most of the samples: such a driver is left out, and the page names it.
 MIN_DRIVER_DAYS = 0.8
 
 

@@ -75,7 +75,7 @@ class SupportVector(WindowRegressor):
 
 
 class ExtremeLearningMachine(RegressorMixin, BaseEstimator):
-    """ELM (Huang et al. 2006): a random sigmoid layer of `hidden` units, then least squares; only the last is learnt."""
+    """ELM (Huang et al. 2006): a random sigmoid layer of `hidden` units, and least squares on what it gives."""
 
     def __init__(self, hidden=20, random_state=None):
         self.hidden, self.random_state = hidden, random_state
