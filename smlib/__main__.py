@@ -1,0 +1,5 @@
+"""``python -m smlib``."""
+
+from smlib.run.cli import main
+
+main()
