@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from smlib.data.schema import DataError
@@ -13,9 +14,11 @@ from smlib.data.windows import LOOKBACK, WindowScaler, all_series, lag_windows, 
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.models import BASELINES, MODELS, build, is_network, is_random
 from smlib.rollout import roll_out
+from smlib.train import pick_device
 
 STUDY = "stations"
 PROTOCOLS = ("strict", "paper")
+MIN_ORIGINS = 30  # fewer test days say nothing about a model, least of all with errors that last for days
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,31 @@ class Forecasts:
     history: pd.DataFrame
 
 
+def check_settings(*, models, leads, lookback, repetitions, draws, epochs, patience, device, protocol, seed):
+    """Raise `ValueError` for a setting that cannot work, before anything is trained."""
+    def require(condition, rule):
+        if not condition:
+            raise ValueError(rule)
+
+    unknown = [m for m in models if m not in MODELS]
+    require(not unknown, f"unknown models {unknown}; known: {', '.join(MODELS)}")
+    require(len(set(models)) == len(models), f"models must not repeat: {models}")
+    require("persistence" in models and set(models) - set(BASELINES),
+            "models must hold persistence, without which no table means anything, and one that is no baseline")
+    require(leads and all(isinstance(x, int) and x >= 1 for x in leads) and len(set(leads)) == len(leads),
+            f"leads must be different whole numbers of days from 1, not {leads}")
+    for name, value in (("lookback", lookback), ("repetitions", repetitions), ("epochs", epochs),
+                        ("patience", patience)):
+        require(value >= 1, f"{name} must be at least 1, not {value}")
+    require(draws >= 100, f"draws must be at least 100 for a 95 % interval, not {draws}")
+    require(protocol in PROTOCOLS, f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
+    require(seed >= 0, f"seed must be at least 0, not {seed}")
+    try:
+        torch.empty(0, device=pick_device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"no device {device!r} here: {str(error).splitlines()[0]}") from None
+
+
 def seed_of(seed, *names):
     """A seed for one fit that depends on what it is for, and not on what was fitted before it."""
     return int(np.random.SeedSequence([seed, *(zlib.crc32(str(n).encode()) for n in names)]).generate_state(1)[0])
@@ -65,13 +93,12 @@ def forecast_series(series, *, models=tuple(MODELS), leads=(1, 3, 7), lookback=L
     network : mapping
         Settings of the networks' training (epochs, patience, device, ...).
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     windows = lag_windows(series, lookback)
     parts = split(windows)
     origins = origins_between(series, parts["test"].time[0], parts["test"].time[-1], leads, lookback)
-    if len(origins) == 0:
-        raise DataError("no day of the test period has all that a forecast needs", file=series.site)
+    if len(origins) < MIN_ORIGINS:
+        raise DataError(f"{len(origins)} test days have all that a forecast needs; {MIN_ORIGINS} are needed",
+                        file=series.site)
     scaler = WindowScaler().fit(parts["train"] if protocol == "strict" else windows)
     train, validation = scaler.transform(parts["train"]), scaler.transform(parts["validation"])
     inputs = scaler.transform_origins(origins)
@@ -107,16 +134,13 @@ def forecast_all(ds, *, models=tuple(MODELS), progress=True, **settings):
     Returns
     -------
     done : list of Forecasts, site by site and from the top down
-    left_out : DataFrame site, level, reason; of the levels whose record is too short or too broken to train and test on
+    left_out : DataFrame site, level, reason; of the levels that could not be trained and tested on
 
     Raises
     ------
     DataError
         If that leaves no level at all.
     """
-    unknown = [m for m in models if m not in MODELS]
-    if unknown:
-        raise ValueError(f"unknown models {unknown}; known: {', '.join(MODELS)}")
     bar = tqdm(all_series(ds), unit="level", **({} if progress else {"disable": True}))
     done, left_out = [], []
     for series in bar:
@@ -125,6 +149,8 @@ def forecast_all(ds, *, models=tuple(MODELS), progress=True, **settings):
             done.append(forecast_series(series, models=models, **settings))
         except DataError as error:
             left_out.append((series.site, series.label, error.rule))
+        except FloatingPointError as error:
+            left_out.append((series.site, series.label, str(error)))
     left_out = pd.DataFrame(left_out, columns=["site", "level", "reason"])
     if not done:
         raise DataError(f"no level can be trained and tested on; the first: {left_out.iloc[0].to_dict()}",

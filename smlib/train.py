@@ -36,7 +36,9 @@ def train(network, train_windows, validation, *, epochs=1500, patience=100, lear
     """
     device = pick_device(device)
     network = network.to(device)
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: the batches are the same on every device
+    # On the CPU, so that batches are the same on every device; two, so that how a network is judged cannot change what
+    # it is trained on.
+    generator, judge = (torch.Generator().manual_seed(seed + k) for k in range(2))
     x, y = (torch.as_tensor(a, dtype=torch.float32, device=device) for a in (train_windows.x, train_windows.y))
     x_val, y_val = (torch.as_tensor(a, dtype=torch.float32, device=device) for a in (validation.x, validation.y))
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
@@ -57,7 +59,7 @@ def train(network, train_windows, validation, *, epochs=1500, patience=100, lear
         network.eval()
         with torch.inference_mode():
             rows = slice(None) if validation_batch is None else torch.randint(
-                len(x_val), (validation_batch,), generator=generator).to(device)
+                len(x_val), (validation_batch,), generator=judge).to(device)
             judged = torch.mean((network(x_val[rows]) - y_val[rows]) ** 2).item()
         history.append((epoch, running.item() / steps, judged, time.perf_counter() - start))
         bar.set_postfix(validation=f"{judged:.2e}")

@@ -7,7 +7,7 @@ import xarray as xr
 from test_bootstrap import ar1
 
 from smlib.data.schema import with_attributes
-from smlib.evaluate.explore import autocorrelation, correlation
+from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget
 
 
 def moisture(n=20_000):
@@ -40,3 +40,18 @@ def test_correlation_recovers_a_mixture():
     assert list(corr) == ["SM 1", "SM 2", "P"]
     assert corr.loc["SM 1", "P"] == pytest.approx(0.6, abs=0.03)
     assert abs(corr.loc["SM 2", "P"]) < 0.1
+
+
+def test_days_to_forget_a_process_of_known_memory():
+    """0.8 ** k is below 1/e from k = 5 on (4.48), 0.95 ** k from 20 on (19.5)."""
+    acf = autocorrelation(moisture().assign_coords(depth_m=(("site", "depth"), [[0.05, np.nan]])), 40)
+    table = days_to_forget(acf)
+    assert table["level"].tolist() == [1, 2] and table["days"][0] == 5 and abs(table["days"][1] - 20) <= 2
+    assert table["r_1_day"].to_numpy() == pytest.approx([0.8, 0.95], abs=0.02)
+    assert np.isnan(days_to_forget(acf.sel(lag=slice(0, 10)))["days"][1]), "not within the lags that were looked at"
+
+
+@pytest.mark.parametrize("lag", [0, -1, 20_000])
+def test_a_lag_that_cannot_be_is_an_error(lag):
+    with pytest.raises(ValueError, match="max_lag must be 1 to 19999"):
+        autocorrelation(moisture(), lag)

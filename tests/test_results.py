@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smlib.evaluate import COLUMNS
 from smlib.run import RunError, begin, params
-from smlib.run.results import COST, SKILL
+from smlib.run.results import COST
 
 ROW = {"study": "part", "source": "embedded", "protocol": "strict", "model": "RF", "variant": "", "site": "A",
        "depth_m": 0.05, "lead_d": 1, "metric": "R2", "value": 0.1 + 0.2, "low": 0.2, "high": 0.4, "n": 10}
@@ -23,7 +24,7 @@ def run(here, monkeypatch):
 
 
 def _skill(**changes):
-    return pd.DataFrame([ROW | changes], columns=list(SKILL))
+    return pd.DataFrame([ROW | changes], columns=list(COLUMNS))
 
 
 def test_results_land_in_the_repository_whatever_the_working_directory(run, here, tmp_path, monkeypatch):
@@ -70,7 +71,7 @@ def test_any_name_of_a_site_may_name_a_result_but_never_leaves_the_folder(run):
 def test_skill_is_written_as_it_stands(run):
     frame = pd.concat([_skill(), _skill(metric="r", depth_m=np.nan, low=np.nan, high=np.nan, variant="level 1")])
     read = pd.read_csv(run.skill(frame), keep_default_na=False, dtype=str)
-    assert list(read) == list(SKILL) and read["value"].tolist() == [repr(0.1 + 0.2)] * 2
+    assert list(read) == list(COLUMNS) and read["value"].tolist() == [repr(0.1 + 0.2)] * 2
     assert read["depth_m"].tolist() == ["0.05", ""] and read["n"].tolist() == ["10", "10"]
 
 
@@ -89,7 +90,7 @@ def test_skill_without_pairs_needs_no_value(run):
 
 
 def test_skill_needs_the_exact_columns_and_no_score_twice(run):
-    for frame in (_skill().assign(more=1), _skill().drop(columns="n"), _skill()[list(SKILL[::-1])]):
+    for frame in (_skill().assign(more=1), _skill().drop(columns="n"), _skill()[list(COLUMNS[::-1])]):
         with pytest.raises(ValueError, match="the columns must be study, source"):
             run.skill(frame)
     with pytest.raises(ValueError, match="stands twice"):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smlib.evaluate.bootstrap import block_weights, metrics_from_moments
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 
 
@@ -77,3 +78,42 @@ def test_median_over_sites_is_not_decided_by_one():
                          columns=list(COLUMNS))
     got = over_sites(skill).set_index("variant")["value"]
     assert got["median"] == 0.8 and got["mean"] == pytest.approx((0.9 + 0.8 - 400) / 3)
+
+
+def test_intervals_are_the_95_percent_of_the_draws(forecasts):
+    values, o = forecasts
+    drawn = metrics_from_moments(values["persistence"][0], o, block_weights(400, 1000, seed=0))["RMSE"]
+    row = pick(score(values, o, (1, 7)), "persistence", "RMSE", 7)
+    np.testing.assert_allclose([row.low, row.high], np.percentile(drawn[:, 1], [2.5, 97.5]))
+
+
+def test_repetitions_that_differ_widen_the_interval(forecasts):
+    values, o = forecasts
+    spread = values["RF"] + np.array([-0.02, 0, 0.02])[:, None, None]
+    table = score(values | {"RF": spread, "ELM": spread[1:2]}, o, (1, 7))
+    width = {m: float(np.diff(pick(table, m, "bias", 1)[["low", "high"]].astype(float))[0]) for m in ("RF", "ELM")}
+    assert width["RF"] > 3 * width["ELM"]
+
+
+def test_a_flat_sensor_has_no_r2_and_spoils_nothing(forecasts):
+    values, o = forecasts
+    o = o.copy()
+    o[:, 0] = 0.3
+    values["persistence"][0, :, 0] = 0.3
+    table = score(values, o, (1, 7))
+    for metric in ("R2", "r", "KGE", "skill_persistence"):
+        row = pick(table, "RF", metric, 1)
+        assert np.isnan([row.value, row.low, row.high]).all() and row.n == 0, metric
+    assert pick(table, "RF", "RMSE", 1).n == 400 and pick(table, "RF", "R2", 7).n == 400
+    numbers = table[["value", "low", "high"]].astype(float)
+    assert not np.isinf(numbers).any(axis=None)
+    assert (numbers["low"].isna() == numbers["high"].isna()).all()
+
+
+def test_sites_are_drawn_as_many_as_there_are():
+    """The mean of four sites, one of which has 1 and three 0: 0, 1/4, 2/4 ... by the binomial law."""
+    same = {"study": "stations", "source": "s", "protocol": "strict", "model": "RF", "variant": "", "lead_d": 1,
+            "metric": "R2", "n": 100, "depth_m": 0.05}
+    skill = pd.DataFrame([same | {"site": s, "value": float(s == "A")} for s in "ABCD"], columns=list(COLUMNS))
+    mean = over_sites(skill, draws=4000).set_index("variant").loc["mean"]
+    assert (mean["low"], mean["high"]) == (0, 0.75)

@@ -1,5 +1,7 @@
 """The study's pipeline on a store of water whose forecasts are known, with leaks looked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,10 @@ import xarray as xr
 from smlib.data.schema import DataError, with_attributes
 from smlib.data.windows import all_series
 from smlib.evaluate.skill import COLUMNS
+from smlib.models import MODELS
 from smlib.stations import (
     best_forecasts,
+    check_settings,
     cost_table,
     forecast_all,
     forecast_series,
@@ -18,6 +22,7 @@ from smlib.stations import (
     seed_of,
     skill_table,
 )
+from smlib.train import train
 
 
 def bucket(days=900, seed=0, noise=0.0):
@@ -38,19 +43,41 @@ def bucket(days=900, seed=0, noise=0.0):
 CHEAP = ("persistence", "climatology", "ridge")
 
 
-def test_ridge_forecasts_a_linear_store_to_the_last_digit():
+def test_ridge_forecasts_a_linear_store():
     f = forecast_series(all_series(bucket())[0], models=CHEAP)
     assert np.abs(f.values["ridge"] - f.observed).max() < 1e-3
     assert np.abs(f.values["persistence"] - f.observed).max() > 1e-2
 
 
-def test_every_model_is_scored_on_the_same_days():
-    done, _ = forecast_all(bucket(), models=CHEAP, progress=False)
-    table = forecast_table(done)
-    days = table.groupby(["model", "lead_d"])["time"].agg(tuple)
-    for lead in (1, 3, 7):
-        assert len({days[m, lead] for m in CHEAP}) == 1
-    assert len(table) == 3 * 3 * len(done[0].origins)
+class Recorder:
+    """A model that notes what it is fitted on and asked for."""
+
+    seen = []
+
+    def get_params(self):
+        return {}
+
+    def fit(self, train, validation):
+        self.seen.append((train, validation))
+        return self
+
+    def predict(self, windows):
+        self.seen.append(windows.time.copy())
+        return windows.x[:, -1, -1]
+
+
+def test_each_period_is_used_for_what_it_is_for(monkeypatch):
+    monkeypatch.setitem(MODELS, "recorder", Recorder)
+    monkeypatch.setattr(Recorder, "seen", [])
+    f = forecast_series(all_series(bucket())[0], models=("persistence", "recorder"))
+    (train, validation), *asked = Recorder.seen
+    for part, name in ((train, "train"), (validation, "validation")):
+        assert (part.time[0], part.time[-1]) == f.periods[name]
+    assert (train.y.min(), train.y.max()) == (0, pytest.approx(1)), "the scaler is that of the training windows"
+    assert asked[0].min() >= f.periods["test"][0] and asked[-1].max() <= f.periods["test"][1]
+    assert len(asked) == 7 and all((day == f.origins + np.timedelta64(k + 1, "D")).all() for k, day in enumerate(asked))
+    table = forecast_table([f])
+    np.testing.assert_array_equal(table[table.model == "recorder"]["time"], table[table.model == "persistence"]["time"])
 
 
 def test_the_test_period_cannot_be_seen():
@@ -79,13 +106,30 @@ def test_the_paper_protocol_does_see_it():
     assert first.values["SVR"][0, 0, 0] != again.values["SVR"][0, 0, 0]
 
 
+def test_the_paper_protocol_judges_on_one_batch(monkeypatch):
+    asked = []
+
+    def spy(*windows, **settings):
+        asked.append(settings["validation_batch"])
+        return train(*windows, **settings)
+
+    monkeypatch.setattr("smlib.models.network.train", spy)
+    for protocol in ("strict", "paper"):
+        forecast_series(all_series(bucket(noise=0.002))[0], models=("LSTM",), protocol=protocol, network={"epochs": 1})
+    assert asked == [None, 50]
+
+
 def test_seeds_do_not_depend_on_company():
     """A model's forecasts are the same whichever models, or sites, are fitted before it."""
     series = all_series(bucket(noise=0.002))[0]
     alone = forecast_series(series, models=("LSTM",), network={"epochs": 2})
     among = forecast_series(series, models=("RF", "ELM", "LSTM"), network={"epochs": 2})
     np.testing.assert_array_equal(alone.values["LSTM"], among.values["LSTM"])
-    assert seed_of(0, "A", 1, "LSTM", 0) != seed_of(0, "A", 1, "LSTM", 1) != seed_of(1, "A", 1, "LSTM", 0)
+    assert len({seed_of(*key) for key in ((0, "A", 1, "LSTM", 0), (0, "A", 1, "LSTM", 1), (1, "A", 1, "LSTM", 0),
+                                          (0, "B", 1, "LSTM", 0), (0, "A", 2, "LSTM", 0), (0, "A", 1, "ELM", 0))}) == 6
+    twice = forecast_series(series, models=("ELM",), repetitions=2).values["ELM"]
+    other = forecast_series(replace(series, site="B"), models=("ELM",)).values["ELM"]
+    assert (twice[0] != twice[1]).any() and (twice[0] != other[0]).any()
 
 
 def test_tables():
@@ -110,12 +154,24 @@ def test_a_record_too_short_is_named_and_the_rest_goes_on():
         forecast_all(short, models=CHEAP, progress=False)
 
 
-def test_wrong_settings_are_errors():
-    series = all_series(bucket())[0]
-    with pytest.raises(ValueError, match="unknown protocol"):
-        forecast_series(series, protocol="lenient")
-    with pytest.raises(ValueError, match=r"unknown models \['LTSM'\]"):
-        forecast_all(bucket(), models=("LTSM",))
+GOOD = {"models": ["persistence", "ridge"], "leads": [1, 3], "lookback": 4, "repetitions": 1, "draws": 100, "epochs": 1,
+        "patience": 1, "device": "cpu", "protocol": "strict", "seed": 0}
+
+
+@pytest.mark.parametrize(("key", "value", "rule"), [
+    ("models", ["persistence", "LTSM"], r"unknown models \['LTSM'\]; known: persistence"),
+    ("models", ["ridge"], "must hold persistence"), ("models", ["persistence"], "one that is no baseline"),
+    ("models", ["persistence", "climatology"], "one that is no baseline"), ("models", [], "must hold persistence"),
+    ("models", ["persistence", "ridge", "ridge"], "must not repeat"),
+    ("leads", [], "different whole numbers"), ("leads", [0], "from 1"), ("leads", [-1, 1], "from 1"),
+    ("leads", [1.5], "whole"), ("leads", [1, 1], "different"), ("lookback", 0, "lookback must be at least 1"),
+    ("repetitions", 0, "repetitions must be"), ("epochs", 0, "epochs must be"), ("patience", 0, "patience must be"),
+    ("draws", 1, "at least 100"), ("device", "gpu", "no device 'gpu' here"), ("seed", -1, "seed must be"),
+    ("protocol", "lenient", "unknown protocol 'lenient'; known: strict, paper")])
+def test_wrong_settings_are_told_before_anything_is_trained(key, value, rule):
+    check_settings(**GOOD)
+    with pytest.raises(ValueError, match=rule):
+        check_settings(**GOOD | {key: value})
 
 
 def test_best_forecasts_are_those_with_the_least_error():

@@ -39,6 +39,8 @@ def autocorrelation(moisture, max_lag=60):
     -------
     DataArray (..., lag), over the pairs of days that are both measured
     """
+    if not 1 <= max_lag < moisture.sizes["time"]:
+        raise ValueError(f"max_lag must be 1 to {moisture.sizes['time'] - 1} days, not {max_lag}")
     steps = pd.DatetimeIndex(moisture["time"].values).diff()[1:]
     if not (steps == pd.Timedelta(days=1)).all():
         raise ValueError("time must be daily without skipped days; reindex first, leaving NaN")

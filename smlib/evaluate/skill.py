@@ -37,14 +37,17 @@ def score(forecasts, observed, leads, *, references=("persistence", "climatology
             drawn = [metrics_from_moments(v, observed, weights, mean) for v in values]
             pick = rng.integers(0, len(values), (draws, len(values)))
         for metric, value in plain.items():
-            low, high = np.full(len(leads), np.nan), np.full(len(leads), np.nan)
             defined = np.isfinite(value)  # r, say, is not where a forecast never changes
-            if complete and defined.any():
+            low, high = np.full(len(leads), np.nan), np.full(len(leads), np.nan)
+            if complete:
                 stacked = np.stack([d[metric] for d in drawn])  # (repetition, draw, lead)
                 resampled = stacked[pick, np.arange(draws)[:, None]].mean(axis=1)
-                low[defined], high[defined] = np.nanpercentile(resampled[:, defined], [2.5, 97.5], axis=0)
-            rows += [(model, lead, metric, value[k], low[k], high[k], len(observed) if defined[k] else 0)
-                     for k, lead in enumerate(leads)]
+                # A draw of days without any change has no R2; too many of those, and there is no interval.
+                bounded = defined & (np.isfinite(resampled).mean(axis=0) > 0.99)
+                drawn_values = np.where(np.isfinite(resampled), resampled, np.nan)[:, bounded]
+                low[bounded], high[bounded] = np.nanpercentile(drawn_values, [2.5, 97.5], axis=0).reshape(2, -1)
+            rows += [(model, lead, metric, value[k] if defined[k] else np.nan, low[k], high[k],
+                      len(observed) if defined[k] else 0) for k, lead in enumerate(leads)]
     return pd.DataFrame(rows, columns=["model", "lead_d", "metric", "value", "low", "high", "n"])
 
 
@@ -56,12 +59,14 @@ def _plain(values, observed, references):
         return {name: np.full(n_leads, np.nan) for name in names}
     f, o = xr.DataArray(values, dims=("repetition", "day", "lead")), xr.DataArray(observed, dims=("day", "lead"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {name: metric(f, o.broadcast_like(f), "day").mean("repetition").values
+        found = {name: metric(f, o.broadcast_like(f), "day").mean("repetition", skipna=False).values
                  for name, metric in METRICS.items()}
         for name, reference in references.items():
             mse = ((values - observed) ** 2).mean(axis=1)
             found[f"skill_{name}"] = (1 - mse / ((reference - observed) ** 2).mean(axis=0)).mean(axis=0)
-    return found
+    # Where the observed moisture never changes, what rounding left of its variance must not be divided by.
+    flat = np.ptp(observed, axis=0) == 0
+    return found | {name: np.where(flat, np.nan, found[name]) for name in ("R2", "r", "KGE")}
 
 
 def over_sites(skill, draws=1000, seed=0):

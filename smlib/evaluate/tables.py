@@ -28,19 +28,19 @@ def wide(skill, metric="R2", digits=3):
 def against(skill, reference="persistence"):
     """How many levels a model beats a baseline at, and loses at, with 95 % confidence: a row a model and lead.
 
-    Columns: ``better`` (the interval of its skill lies above 0), ``worse`` (below 0), ``undecided``, ``mean_skill``.
+    Columns: ``better`` (the interval of its skill lies above 0), ``worse`` (below 0), ``undecided``, ``median_skill``.
     """
     rows = skill[(skill["metric"] == f"skill_{reference}") & (skill["site"] != "all") & (skill["model"] != reference)
                  & (skill["n"] > 0)]
     rows = rows.assign(better=rows["low"] > 0, worse=rows["high"] < 0)
     table = rows.groupby(["model", "lead_d"], sort=False).agg(
-        better=("better", "sum"), worse=("worse", "sum"), levels=("better", "size"), mean_skill=("value", "mean"))
+        better=("better", "sum"), worse=("worse", "sum"), levels=("better", "size"), median_skill=("value", "median"))
     table.insert(2, "undecided", table["levels"] - table["better"] - table["worse"])
     return table.reset_index()
 
 
 def answer(skill):
-    """The page's answer as Markdown: the best model by R2 at the median site, and who beats persistence how often.
+    """The page's answer as Markdown: the best model by median R2 over sites, and who beats persistence how often.
 
     Needs persistence among the models.
     """
@@ -55,9 +55,10 @@ def answer(skill):
                     f"(persistence {rows['persistence']:.3f})")
         here = counts[counts["lead_d"] == lead]
         beats.append(f"at {_days(lead)} " + ", ".join(f"{r.model} {r.better}" for r in here.itertuples()))
-    return (f"**Our runs.** The highest R² at the median site has, of the models, {'; '.join(best)}. Of "
-            f"{counts['levels'].max()} levels, so many have errors below those of persistence with 95 % confidence: "
-            f"{'; '.join(beats)}.")
+    sites = skill.loc[skill["site"] != "all", "site"].nunique()
+    return (f"**Our runs.** The highest median R² over sites has, of the models, {'; '.join(best)}. Of "
+            f"{counts['levels'].max()} levels (sites: {sites}; levels of one site are not independent), so many have a "
+            f"skill against persistence whose 95 % interval lies above 0: {'; '.join(beats)}.")
 
 
 def printed_means(skill):

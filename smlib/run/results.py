@@ -14,10 +14,9 @@ import pandas as pd
 import torch
 
 from smlib import determinism, paths
+from smlib.evaluate import COLUMNS
 from smlib.run import params
 
-SKILL = ("study", "source", "protocol", "model", "variant", "site", "depth_m", "lead_d", "metric", "value", "low",
-         "high", "n")
 COST = ("study", "model", "device", "metric", "value")
 SESSION = "session.json"  # what only the kernel knows of itself, for the manifest
 
@@ -77,16 +76,16 @@ class Run:
     def skill(self, frame):
         """Write ``results/skill.csv`` after checking that `frame` is a skill table; return the path.
 
-        The columns are exactly `SKILL` in that order. One row a score: `study`, `source`, `protocol`, `model` and
-        `metric` are text, `value` is finite unless `n` (valid pairs) is 0, `low` and `high` are both given or both
-        empty and in order, `lead_d` is a whole number of days or empty, and no score stands twice.
+        The columns are exactly `smlib.evaluate.COLUMNS` in that order. One row a score: `study`, `source`, `protocol`,
+        `model` and `metric` are text, `value` is finite unless `n` (valid pairs) is 0, `low` and `high` are both given or
+        both empty and in order, `lead_d` is a whole number of days or empty, and no score stands twice.
 
         Raises
         ------
         ValueError
             Naming the rule and the first row that breaks it.
         """
-        frame = _columns(frame, SKILL, "skill")
+        frame = _columns(frame, COLUMNS, "skill")
         _texts(frame, ("study", "source", "protocol", "model", "metric"), "skill")
         numbers = frame[["depth_m", "lead_d", "value", "low", "high", "n"]].apply(_numeric)
         low, high, n, lead = (numbers[key] for key in ("low", "high", "n", "lead_d"))
@@ -96,7 +95,7 @@ class Run:
         _require(frame, low.isna() == high.isna(), "skill: low and high must both be given or both be empty")
         _require(frame, low.isna() | (low <= high), "skill: low is above high")
         _require(frame, lead.isna() | ((lead >= 0) & (lead % 1 == 0)), "skill: lead_d is not a whole number of days")
-        key = list(SKILL[:9])
+        key = list(COLUMNS[:9])
         _require(frame, ~frame[key].astype(str).duplicated(), "skill: a score stands twice")
         return self.table("skill", frame.assign(n=n.astype(int), lead_d=lead.astype("Int64")))
 
