@@ -86,8 +86,8 @@ def test_the_whole_folder_is_refused_with_what_it_holds():
 
 
 def test_forecasts_at_hyytiala():
-    """Mean R2 over the five depths at 1, 3 and 7 days is near what another trial gave; at 0 m it equals what code written
-    apart from this project's computes from the raw file."""
+    """Mean R2 over the five depths at 1, 3 and 7 days is near what another trial gave; at 0 m it equals what code
+    written apart from this project's computes from the raw file."""
     done, left_out = forecast_all(open_source(FOLDER / "fluxnet"), models=("persistence", "ridge"), progress=False)
     skill = skill_table(done, source="fluxnet", protocol="strict", draws=100)
     r2 = skill[(skill["metric"] == "R2")].set_index(["site", "model", "variant"])

@@ -18,12 +18,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOT_IMPORTED = {
     "netcdf4": "xarray's engine for the embedded files",
     "zarr": "xarray's engine for stores of one's own",
+    "dask": "what xarray opens grids in chunks with",
     "ipykernel": "the kernel that papermill starts",
     "jupyter-book": "called as a program",
     "pytest-xdist": "pytest -n",
     "nbmake": "pytest --nbmake",
     "ruff": "make lint",
     "playwright": "tests/test_book.py, which does without it where it is missing",
+    "pyarrow": "pandas' engine for the Parquet file that scripts/make_stations.py reads",
     "openpyxl": "pandas' engine for the workbook that scripts/make_stations.py reads",
 }
 

@@ -77,8 +77,8 @@ class Run:
         """Write ``results/skill.csv`` after checking that `frame` is a skill table; return the path.
 
         The columns are exactly `smlib.evaluate.COLUMNS` in that order. One row a score: `study`, `source`, `protocol`,
-        `model` and `metric` are text, `value` is finite unless `n` (valid pairs) is 0, `low` and `high` are both given or
-        both empty and in order, `lead_d` is a whole number of days or empty, and no score stands twice.
+        `model` and `metric` are text, `value` is finite unless `n` (valid pairs) is 0, `low` and `high` are both given
+        or both empty and in order, `lead_d` is a whole number of days or empty, and no score stands twice.
 
         Raises
         ------
