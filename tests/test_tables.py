@@ -33,9 +33,9 @@ def skill():
 def test_wide_shows_values_with_intervals_and_a_dash_for_none(skill):
     table = wide(skill[skill.site != "all"])
     assert list(table.columns) == ["1 d"]
-    assert table.loc[("A", "0.05 m", "RF"), "1 d"] == "0.960 [0.910, 0.980]"
+    assert table.loc[("A", "0.05 m", "RF"), "1 d"] == "0.960 [0.91, 0.98]"
     assert table.loc[("A", "0.05 m", "climatology"), "1 d"] == "–"
-    assert table.loc[("B", "level 1", "LSTM"), "1 d"] == "0.850 [0.700, 0.900]"
+    assert table.loc[("B", "level 1", "LSTM"), "1 d"] == "0.850 [0.70, 0.90]"
     assert table.loc[("A", "0.05 m", "LSTM"), "1 d"].startswith("−1.500")
 
 
@@ -48,7 +48,7 @@ def test_against_counts_only_what_the_interval_says(skill):
 
 def test_answer_says_what_the_table_says(skill):
     text = answer(skill)
-    assert "at 1 day RF with 0.880 (persistence 0.925)" in text
+    assert "at 1 day RF with 0.880 (not above persistence, 0.925)" in text
     assert "Of 2 levels" in text and "RF 1, LSTM 0" in text
 
 

@@ -14,6 +14,8 @@ DEPTH_TOLERANCE = 0.2
 def wide(skill, metric="R2", digits=3):
     """One metric as text, ``value [low, high]``: a row a site, level and model, a column a lead.
 
+    The value has `digits` decimals, its interval one less.
+
     A model that could not be scored shows a dash.
     """
     rows = skill[skill["metric"] == metric].copy()
@@ -51,8 +53,9 @@ def answer(skill):
     for lead, rows in middle.groupby("lead_d"):
         rows = rows.set_index("model")["value"]
         models = rows.drop([b for b in BASELINES if b in rows])
-        best.append(f"at {_days(lead)} {models.idxmax()} with {models.max():.3f} "
-                    f"(persistence {rows['persistence']:.3f})")
+        side = "above" if models.max() > rows["persistence"] else "not above"
+        best.append(f"at {_days(lead)} {models.idxmax()} with {models.max():.3f} ({side} persistence, "
+                    f"{rows['persistence']:.3f})")
         here = counts[counts["lead_d"] == lead]
         beats.append(f"at {_days(lead)} " + ", ".join(f"{r.model} {r.better}" for r in here.itertuples()))
     sites = skill.loc[skill["site"] != "all", "site"].nunique()
@@ -104,7 +107,7 @@ def _printed():
 def _text(value, low, high, digits):
     if np.isnan(value):
         return "–"
-    interval = "" if np.isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    interval = "" if np.isnan(low) else f" [{low:.{digits - 1}f}, {high:.{digits - 1}f}]"
     return f"{value:.{digits}f}{interval}".replace("-", "−")
 
 
