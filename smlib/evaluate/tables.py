@@ -14,9 +14,7 @@ DEPTH_TOLERANCE = 0.2
 def wide(skill, metric="R2", digits=3):
     """One metric as text, ``value [low, high]``: a row a site, level and model, a column a lead.
 
-    The value has `digits` decimals, its interval one less.
-
-    A model that could not be scored shows a dash.
+    The value has `digits` decimals, its interval one less; a model that could not be scored shows a dash.
     """
     rows = skill[skill["metric"] == metric].copy()
     rows["text"] = [_text(r.value, r.low, r.high, digits) for r in rows.itertuples()]
