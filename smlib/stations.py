@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from smlib.data.schema import DataError
+from smlib.data.schema import DataError, level_name
 from smlib.data.windows import LOOKBACK, WindowScaler, all_series, lag_windows, origins_between, split
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.models import BASELINES, MODELS, build, is_network, is_random
@@ -178,16 +178,17 @@ def cost_table(forecasts, device):
 
 
 def forecast_table(forecasts):
-    """Every forecast as a row: site, level, depth_m, model, lead_d, time (the target day), forecast, observed (m3 m-3).
+    """Every forecast as a row: site, level, depth_m, variant, model, lead_d, time (the target day), forecast, observed.
 
-    Repetitions of a model are averaged.
+    In m3 m-3; repetitions of a model are averaged.
     """
     tables = []
     for f in forecasts:
         for model, values in f.values.items():
             for k, lead in enumerate(f.leads):
                 tables.append(pd.DataFrame({
-                    "site": f.series.site, "level": f.series.level, "depth_m": f.series.depth_m, "model": model,
+                    "site": f.series.site, "level": f.series.level, "depth_m": f.series.depth_m,
+                    "variant": f.series.variant, "model": model,
                     "lead_d": lead, "time": f.origins + np.timedelta64(lead, "D"),
                     "forecast": values[:, :, k].mean(axis=0), "observed": f.observed[:, k]}))
     return pd.concat(tables, ignore_index=True)
@@ -220,10 +221,10 @@ def best_forecasts(forecasts, skill, site, lead, count=2):
     """
     here = forecasts[(forecasts["site"] == site) & (forecasts["lead_d"] == lead)]
     top = here[here["level"] == here["level"].min()]
-    depth = top["depth_m"].iloc[0]
-    level = f"level {top['level'].iloc[0]}" if np.isnan(depth) else f"{depth:.2f} m"
+    level, depth, variant = top[["level", "depth_m", "variant"]].iloc[0]
     rows = skill[(skill["site"] == site) & (skill["lead_d"] == lead) & (skill["metric"] == "RMSE") & (skill["n"] > 0)
-                 & ((skill["depth_m"] == depth) | (skill["variant"] == level)) & ~skill["model"].isin(BASELINES)]
+                 & (skill["variant"] == variant) & (skill["depth_m"].eq(depth) | np.isnan(depth))
+                 & ~skill["model"].isin(BASELINES)]
     shown = top[top["model"].isin(["persistence", *rows.nsmallest(count, "value")["model"]])]
     observed = top.drop_duplicates("time").set_index("time")["observed"].to_xarray()
-    return shown[["model", "time", "forecast"]], observed, f"{site}, {level}, {lead} days ahead"
+    return shown[["model", "time", "forecast"]], observed, f"{site}, {level_name(level, depth)}, {lead} days ahead"

@@ -53,6 +53,11 @@ DRIVERS = ("precipitation", "air_temperature", "shortwave_down", "longwave_down"
            "soil_temperature")
 
 
+def level_name(level, depth_m):
+    """How pages and figures name a level: its depth in metres, or its number where the depth is unknown (NaN)."""
+    return f"level {level}, depth unknown" if np.isnan(depth_m) else f"{float(depth_m):.2f} m"
+
+
 def dims_of(name, grid=False):
     """The dims that a canonical variable may have at stations, or on a grid (where soil may be one layer or many)."""
     soil = VARIABLES[name].soil

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.preprocessing import MinMaxScaler
 
-from smlib.data.schema import DRIVERS, DataError
+from smlib.data.schema import DRIVERS, DataError, level_name
 
 LOOKBACK = 4
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -50,7 +50,7 @@ class Series:
     @property
     def label(self):
         """How a page names this level."""
-        return f"level {self.level}, depth unknown" if np.isnan(self.depth_m) else f"{self.depth_m:.2f} m"
+        return level_name(self.level, self.depth_m)
 
     @property
     def features(self):

@@ -11,6 +11,8 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from smlib.data.schema import level_name
+
 STYLE = {
     "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
     "legend.fontsize": 9, "figure.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False,
@@ -128,15 +130,10 @@ def in_order(models):
     return [m for m in MODEL_COLOURS if m in found]
 
 
-def level_name(depth_m, level):
-    """How a level is called: "0.05 m", or "level 2, depth unknown"."""
-    return f"level {level}, depth unknown" if np.isnan(depth_m) else f"{float(depth_m):.2f} m"
-
-
 def level_names(obj, site):
     """Names of all levels of a site of anything that has the schema's `depth` (and `depth_m`) coordinates."""
     known = obj["depth_m"].sel(site=site).values if "depth_m" in obj.coords else np.full(obj.sizes["depth"], np.nan)
-    return [level_name(d, level) for d, level in zip(known, obj["depth"].values, strict=True)]
+    return [level_name(level, d) for d, level in zip(known, obj["depth"].values, strict=True)]
 
 
 def level_looks(obj, sites):
