@@ -14,19 +14,21 @@ def roll_out(model, origins):
 
     Parameters
     ----------
-    model : has ``predict(Windows) -> (sample,)``
+    model : has ``predict(Windows) -> ([member,] sample)``
+        Several members at once see windows with a leading member axis from the second day on.
     origins : Origins
         Inputs in the scale that the model was fitted on.
 
     Returns
     -------
-    (origin, lead) array, in the scale of the inputs
+    ([member,] origin, lead) array, in the scale of the inputs
     """
     lookback = origins.moisture.shape[1]
     moisture = [origins.moisture[:, k] for k in range(lookback)]
     for step in range(max(origins.leads)):
-        lagged = np.stack(moisture[step:step + lookback], axis=1)
-        x = np.concatenate([origins.drivers[:, step:step + lookback], lagged[..., None]], axis=2)
+        lagged = np.stack(np.broadcast_arrays(*moisture[step:step + lookback]), axis=-1)
+        drivers = np.broadcast_to(origins.drivers[:, step:step + lookback], (*lagged.shape, origins.drivers.shape[2]))
+        x = np.concatenate([drivers, lagged[..., None]], axis=-1)
         target = origins.time + np.timedelta64(step + 1, "D")
-        moisture.append(model.predict(Windows(x, np.full(len(x), np.nan), target)))
-    return np.stack([moisture[lookback - 1 + lead] for lead in origins.leads], axis=1)
+        moisture.append(model.predict(Windows(x, np.full(len(target), np.nan), target)))
+    return np.stack([moisture[lookback - 1 + lead] for lead in origins.leads], axis=-1)

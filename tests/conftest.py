@@ -11,7 +11,10 @@ import matplotlib
 import nbformat
 import pytest
 
+from smlib import determinism
+
 matplotlib.use("Agg")
+determinism.prepare_thread()  # as every run does; and threads of several test workers would only wait for each other
 ROOT = Path(__file__).resolve().parents[1]
 
 

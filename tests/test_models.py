@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 
 from smlib.data.windows import Windows
-from smlib.models import MODELS, build, is_network, is_random
+from smlib.models import MODELS, NETWORKS, build, is_random
 
 
 def linear_windows(n=400, seed=0, start="2018-01-01"):
@@ -34,7 +34,7 @@ def test_ridge_picks_its_penalty_on_validation():
 @pytest.mark.parametrize(("name", "largest"), [("RF", 0.09), ("ELM", 0.06), ("SVR", 0.1), ("LSTM", 0.05)])
 def test_a_linear_target_is_learnt(name, largest):
     """RMSE on new windows, of a target whose standard deviation is 0.24 (SVR: within its epsilon)."""
-    settings = {"epochs": 60} if is_network(name) else {}
+    settings = {"epochs": 60} if name in NETWORKS else {}
     model = build(name, seed=1, **settings).fit(linear_windows(), linear_windows(100, 1))
     test = linear_windows(200, 2)
     assert np.sqrt(np.mean((model.predict(test) - test.y) ** 2)) < largest
@@ -42,7 +42,7 @@ def test_a_linear_target_is_learnt(name, largest):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_is_a_scikit_learn_estimator(name):
-    model = build(name, seed=3, **({"epochs": 1} if is_network(name) else {}))
+    model = build(name, seed=3, **({"epochs": 1} if name in NETWORKS else {}))
     twin = clone(model)
     assert twin.get_params().keys() == model.get_params().keys()
     assert model.fit(linear_windows(), linear_windows(60, 1)) is model
@@ -55,7 +55,7 @@ def test_is_a_scikit_learn_estimator(name):
 
 @pytest.mark.parametrize("name", [n for n in MODELS if is_random(n)])
 def test_same_seed_same_bits_other_seed_other_model(name):
-    settings = {"epochs": 2} if is_network(name) else {}
+    settings = {"epochs": 2} if name in NETWORKS else {}
 
     def forecast(seed):
         torch.rand(int(seed) + 1)  # the state of the global generator must not matter

@@ -1,9 +1,14 @@
-"""Metrics, their intervals, and the tidy skill table."""
+"""Metrics, their intervals, the tidy skill table, and what in it is significant."""
 
+from smlib.evaluate.entrants import entrant, split_variant, tidy, untidy
 from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget
 from smlib.evaluate.metrics import METRICS
+from smlib.evaluate.ranks import blocks, friedman, order_kept, target_effect
+from smlib.evaluate.significance import compare, daily_loss, diebold_mariano, pooled, site_ratio
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.evaluate.tables import against, answer, printed_by_depth, printed_means, wide
 
-__all__ = ["COLUMNS", "METRICS", "against", "answer", "autocorrelation", "correlation", "days_to_forget",
-           "over_sites", "printed_by_depth", "printed_means", "score", "wide"]
+__all__ = ["COLUMNS", "METRICS", "against", "answer", "autocorrelation", "blocks", "compare", "correlation",
+           "daily_loss", "days_to_forget", "diebold_mariano", "entrant", "friedman", "order_kept", "over_sites",
+           "pooled", "printed_by_depth", "printed_means", "score", "site_ratio", "split_variant", "target_effect",
+           "tidy", "untidy", "wide"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from smlib.evaluate.entrants import SUFFIX
 from smlib.models import BASELINES, MODELS
 from smlib.paths import DATA
 
@@ -40,26 +41,26 @@ def against(skill, reference="persistence"):
 
 
 def answer(skill):
-    """The page's answer as Markdown: the best model by median R2 over sites, and who beats persistence how often.
+    """The page's answer as Markdown: the best entrant by median R2 over sites, and how often it beats persistence.
 
     Needs persistence among the models.
     """
     middle = skill[(skill["site"] == "all") & (skill["variant"] == "median") & (skill["metric"] == "R2")]
-    best, beats = [], []
     counts = against(skill)
-    counts = counts[~counts["model"].isin(BASELINES)]
+    counts = counts[~counts["model"].isin(BASELINES)].set_index(["lead_d", "model"])
+    said = []
     for lead, rows in middle.groupby("lead_d"):
         rows = rows.set_index("model")["value"]
         models = rows.drop([b for b in BASELINES if b in rows])
-        side = "above" if models.max() > rows["persistence"] else "not above"
-        best.append(f"at {_days(lead)} {models.idxmax()} with {models.max():.3f} ({side} persistence, "
-                    f"{rows['persistence']:.3f})")
-        here = counts[counts["lead_d"] == lead]
-        beats.append(f"at {_days(lead)} " + ", ".join(f"{r.model} {r.better}" for r in here.itertuples()))
+        best, above = models.idxmax(), int((models > rows["persistence"]).sum())
+        won = counts.loc[(lead, best)]
+        said.append(f"At {_days(lead)} {best} has the highest median R² over sites, {models.max():.3f}; persistence has "
+                    f"{rows['persistence']:.3f}, and {above} of {len(models)} models are above it. The skill of {best} "
+                    f"against persistence is surely above 0 at {int(won['better'])} of {int(won['levels'])} levels and "
+                    f"surely below at {int(won['worse'])}.")
     sites = skill.loc[skill["site"] != "all", "site"].nunique()
-    return (f"**Our runs.** The highest median R² over sites has, of the models, {'; '.join(best)}. Of "
-            f"{counts['levels'].max()} levels (sites: {sites}; levels of one site are not independent), so many have a "
-            f"skill against persistence whose 95 % interval lies above 0: {'; '.join(beats)}.")
+    return ("**Our runs.** " + " ".join(said) + f" (Sites: {sites}; the levels of a site are not independent, and the "
+            "best of many models is partly the luckiest.)")
 
 
 def printed_means(skill):
@@ -75,6 +76,7 @@ def printed_means(skill):
     ours = skill[middle].set_index(["model", "lead_d"])
     table = ours[["value", "low", "high"]].rename(columns={"value": "ours"})
     table = printed.join(table, how="right").reset_index()
+    table = table[~table["model"].str.endswith(SUFFIX)]
     order = {name: k for k, name in enumerate(MODELS)}
     return table.sort_values(["lead_d", "model"], key=lambda c: c.map(order) if c.name == "model" else c,
                              ignore_index=True)

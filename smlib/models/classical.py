@@ -1,8 +1,8 @@
-"""Regressions on the flattened window: ridge, and RF, ELM and SVR as in Wang et al. (2024)."""
+"""Regressions on the flattened window: RF, ELM and SVR as in Wang et al. (2024); ridge and gradient boosting beyond."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVR
 from sklearn.utils import check_random_state
@@ -58,6 +58,22 @@ class RandomForest(WindowRegressor):
     def make(self):
         """The unfitted forest."""
         return RandomForestRegressor(**self.get_params())
+
+
+class GradientBoosting(RegressorMixin, BaseEstimator):
+    """HistGB: scikit-learn's histogram gradient boosting (Ke et al. 2017), stopped on the validation windows."""
+
+    def __init__(self, max_iter=1000, learning_rate=0.05, patience=30):
+        self.max_iter, self.learning_rate, self.patience = max_iter, learning_rate, patience
+
+    def fit(self, train, validation):
+        """Add trees until `patience` of them have not lowered the validation error; returns self."""
+        boosting = HistGradientBoostingRegressor(max_iter=self.max_iter, learning_rate=self.learning_rate,
+                                                 early_stopping=True, n_iter_no_change=self.patience, random_state=0)
+        self.regressor_ = boosting.fit(flatten(train), train.y, X_val=flatten(validation), y_val=validation.y)
+        return self
+
+    predict = WindowRegressor.predict
 
 
 class SupportVector(WindowRegressor):

@@ -1,10 +1,22 @@
 """Figures only: labelled data in, a matplotlib figure out. Nothing is computed beyond what drawing needs."""
 
+from smlib.plots.cost import accuracy_against_cost, costs, learning_curves
+from smlib.plots.explain import (
+    attention_and_shapley,
+    embedding_panels,
+    shapley_days,
+    shapley_features,
+    shapley_values,
+)
 from smlib.plots.maps import site_map
 from smlib.plots.printed import printed_vs_ours
 from smlib.plots.series import autocorrelation, correlation_heatmap, series
+from smlib.plots.significance import critical_difference, target_effect, verdicts
 from smlib.plots.skill import error_by_lead, forecast_series, skill_by_lead
 from smlib.plots.style import MODEL_COLOURS
+from smlib.plots.tiles import skill_tiles
 
-__all__ = ["MODEL_COLOURS", "autocorrelation", "correlation_heatmap", "error_by_lead", "forecast_series",
-           "printed_vs_ours", "series", "site_map", "skill_by_lead"]
+__all__ = ["MODEL_COLOURS", "accuracy_against_cost", "attention_and_shapley", "autocorrelation", "correlation_heatmap",
+           "costs", "critical_difference", "embedding_panels", "error_by_lead", "forecast_series", "learning_curves",
+           "printed_vs_ours", "series", "shapley_days", "shapley_features", "shapley_values", "site_map",
+           "skill_by_lead", "skill_tiles", "target_effect", "verdicts"]

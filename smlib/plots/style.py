@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from smlib.data.schema import level_name
+from smlib.evaluate.entrants import parts
 
 STYLE = {
     "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
@@ -26,12 +27,12 @@ DPI = 150
 # has a marker of its own as well, so that no figure relies on colour.
 MODEL_COLOURS = {
     "persistence": "#000000", "climatology": "#808080", "ridge": "#0072B2", "RF": "#009E73", "ELM": "#E69F00",
-    "SVR": "#CC79A7", "LSTM": "#D55E00", "1D-CNN": "#56B4E9", "Transformer": "#882255", "CNN-LSTM": "#332288",
-    "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499", "TA-LSTM": "#117733",
-    "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC", "HistGB": "#A6761D",
+    "SVR": "#CC79A7", "HistGB": "#A6761D", "LSTM": "#D55E00", "1D-CNN": "#56B4E9", "Transformer": "#882255",
+    "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499", "TA-LSTM": "#117733", "FTA-LSTM": "#661100",
+    "GAN-LSTM": "#6699CC",
 }
-MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "o", "<", ">", "p", "h", "8", "d", "H", "*",
-                                         "$\u2715$", "$\u25a3$"), strict=True))
+MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "$\u25a3$", "o", "<", ">", "p", "h", "8", "d",
+                                         "H", "*", (4, 1, 0)), strict=True))
 BASELINES = ("persistence", "climatology")
 
 MOISTURE = "soil moisture (m³ m⁻³)"
@@ -110,24 +111,27 @@ def no_data(ax):
     ax.grid(False)
 
 
-def model_style(model):
+def model_style(name):
     """Colour, marker and line of a model, the same in every figure; baselines are dashed with hollow markers.
 
+    A model of the day's change ("LSTM (increment)") has its model's colour and marker, hollow, and a dotted line.
     Raises ValueError for a model that has no colour yet: two models must never share one by accident.
     """
+    model, target = parts(name)
     if model not in MODEL_COLOURS:
         raise ValueError(f"no colour for model {model!r}: add it to MODEL_COLOURS ({', '.join(MODEL_COLOURS)})")
-    colour, baseline = MODEL_COLOURS[model], model in BASELINES
-    return {"color": colour, "marker": MODEL_MARKERS[model], "linestyle": (0, (4, 2)) if baseline else "-",
-            "markerfacecolor": "white" if baseline else colour, "markersize": 5.5, "linewidth": 1.0}
+    colour, hollow = MODEL_COLOURS[model], model in BASELINES or target == "increment"
+    line = (0, (4, 2)) if model in BASELINES else ":" if target == "increment" else "-"
+    return {"color": colour, "marker": MODEL_MARKERS[model], "linestyle": line,
+            "markerfacecolor": "white" if hollow else colour, "markersize": 5.5, "linewidth": 1.0}
 
 
-def in_order(models):
-    """The distinct `models` in the order of MODEL_COLOURS. Raises ValueError for one without a colour."""
-    found = set(models)
-    for model in found:
-        model_style(model)
-    return [m for m in MODEL_COLOURS if m in found]
+def in_order(names):
+    """The distinct models in the order of MODEL_COLOURS, each before its increment. ValueError for an unknown one."""
+    found = set(names)
+    for name in found:
+        model_style(name)
+    return sorted(found, key=lambda name: (list(MODEL_COLOURS).index(parts(name)[0]), name))
 
 
 def level_names(obj, site):
