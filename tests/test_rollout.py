@@ -57,3 +57,17 @@ def test_no_observation_after_the_origin_is_used():
     known = [*o.moisture.T, *(np.full(5, 101.0 + k) for k in range(7))]
     for step in range(7):
         np.testing.assert_array_equal(seen[step], np.stack(known[step:step + 4], axis=1))
+
+
+def test_members_with_a_leading_axis_are_rolled_out_as_each_alone():
+    class Members:
+        keep = np.array([0.9, 0.5])[:, None]
+
+        def predict(self, windows):
+            return self.keep * windows.x[..., -1, -1] + windows.x[..., -1, 0]
+
+    o = origins()
+    both = roll_out(Members(), o)
+    assert both.shape == (2, 5, 3)
+    np.testing.assert_allclose(both[0], roll_out(Decay(), o))
+    assert np.abs(both[1] - both[0]).max() > 0.1

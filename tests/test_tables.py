@@ -48,8 +48,18 @@ def test_against_counts_only_what_the_interval_says(skill):
 
 def test_answer_says_what_the_table_says(skill):
     text = answer(skill)
-    assert "at 1 day RF with 0.880 (not above persistence, 0.925)" in text
-    assert "Of 2 levels" in text and "RF 1, LSTM 0" in text
+    assert "At 1 day RF has the highest median R² over sites, 0.880; persistence has 0.925, and 0 of 2 models" in text
+    assert "surely above 0 at 1 of 2 levels and surely below at 0" in text and "Sites: 2" in text
+
+
+def test_every_model_of_the_paper_is_printed(skill):
+    """13 models; GAN-LSTM in Table 6 at 0.05 m: 0.944, 0.897, 0.819. An increment has nothing printed beside it."""
+    names = ["RF", "GAN-LSTM", "CNN-LSTM", "FA-LSTM", "RF (increment)"]
+    rows = [row(name, 0.9, site="all", variant="median") for name in names]
+    table = printed_means(pd.DataFrame(rows)).set_index("model")
+    assert list(table.index) == ["RF", "CNN-LSTM", "FA-LSTM", "GAN-LSTM"] and table["printed"].notna().all()
+    near = printed_by_depth(pd.DataFrame([row("GAN-LSTM", 0.9, lead_d=lead) for lead in (1, 3, 7)]))
+    assert near["printed"].tolist() == [0.944, 0.897, 0.819]
 
 
 def test_printed_means_are_those_of_the_paper(skill):

@@ -17,7 +17,7 @@ def parts(name):
 
 
 def tidy(skill):
-    """A skill table of entrants as the tidy results have it: the target goes from ``model`` to the end of ``variant``."""
+    """A skill table of entrants as the tidy results have it: the target moves from ``model`` to ``variant``."""
     is_increment = skill["model"].str.endswith(SUFFIX)
     variant = skill["variant"].fillna("").where(~is_increment, (skill["variant"].fillna("") + " increment").str.strip())
     return skill.assign(model=skill["model"].str.removesuffix(SUFFIX), variant=variant)

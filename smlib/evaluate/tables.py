@@ -54,17 +54,17 @@ def answer(skill):
         models = rows.drop([b for b in BASELINES if b in rows])
         best, above = models.idxmax(), int((models > rows["persistence"]).sum())
         won = counts.loc[(lead, best)]
-        said.append(f"At {_days(lead)} {best} has the highest median R² over sites, {models.max():.3f}; persistence has "
-                    f"{rows['persistence']:.3f}, and {above} of {len(models)} models are above it. The skill of {best} "
-                    f"against persistence is surely above 0 at {int(won['better'])} of {int(won['levels'])} levels and "
-                    f"surely below at {int(won['worse'])}.")
+        said.append(f"At {_days(lead)} {best} has the highest median R² over sites, {models.max():.3f}; persistence "
+                    f"has {rows['persistence']:.3f}, and {above} of {len(models)} models are above it. The skill of "
+                    f"{best} against persistence is surely above 0 at {int(won['better'])} of {int(won['levels'])} "
+                    f"levels and surely below at {int(won['worse'])}.")
     sites = skill.loc[skill["site"] != "all", "site"].nunique()
     return ("**Our runs.** " + " ".join(said) + f" (Sites: {sites}; the levels of a site are not independent, and the "
             "best of many models is partly the luckiest.)")
 
 
 def printed_means(skill):
-    """The printed R2 of Wang et al. (2024, Tables 2 and 3) beside ours, by model and lead.
+    """The printed R2 of Wang et al. (2024, Tables 2 to 6) beside ours, by model and lead.
 
     The sites differ, so this compares kinds, not numbers. `printed` is the mean over the five printed depths, with
     `lowest` and `highest`; it is missing where a depth was printed as "extremely poor". `ours`, `low` and `high` are
@@ -99,9 +99,9 @@ def printed_by_depth(skill):
 
 
 def _printed():
-    """Tables 2 and 3 of the paper: model, depth_m, lead_d, printed. Table 5 repeats some of their rows."""
+    """Tables 2 to 6 of the paper: model, depth_m, lead_d, printed. Table 6 repeats the LSTM of Table 3."""
     table = pd.read_csv(PRINTED).rename(columns={"lead_days": "lead_d", "r2": "printed"})
-    return table[table["table"].isin(["Table 2", "Table 3"])].drop(columns="table")
+    return table.drop(columns="table").drop_duplicates(ignore_index=True)
 
 
 def _text(value, low, high, digits):

@@ -9,7 +9,7 @@ TARGETS = ("value", "increment")
 
 
 class IncrementScaler:
-    """The target y of windows as the change since the last lagged moisture, scaled to 0 ... 1 over what it is fitted on.
+    """The target y of windows as the change since the last lagged moisture, scaled to 0 ... 1 where it is fitted.
 
     A model of the change thus sees a target of the same range as a model of the moisture; SVR, say, whose errors cost
     nothing within a tenth of that range, would otherwise learn nothing.

@@ -21,7 +21,7 @@ def with_ones(*parts):
 
 
 class Dense(nn.Module):
-    """Affine map of the features: (inputs, ...) -> (outputs, ...). Starts uniform in +-1/sqrt(inputs), as torch does."""
+    """Affine map of the features: (inputs, ...) -> (outputs, ...). Starts uniform in +-1/sqrt(inputs)."""
 
     def __init__(self, inputs, outputs):
         super().__init__()

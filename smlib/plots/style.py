@@ -127,7 +127,7 @@ def model_style(name):
 
 
 def in_order(names):
-    """The distinct models in the order of MODEL_COLOURS, each before its increment. ValueError for an unknown one."""
+    """The distinct models in the order of MODEL_COLOURS, each before its increment; ValueError if unknown."""
     found = set(names)
     for name in found:
         model_style(name)

@@ -2,7 +2,14 @@
 
 from smlib.stations.forecast import Forecasts, Study, forecast_all
 from smlib.stations.levels import Level, check_settings, prepare, prepare_all, seed_of
-from smlib.stations.tables import best_forecasts, cost_table, forecast_table, level_table, skill_table
+from smlib.stations.tables import (
+    best_forecasts,
+    compare_pairs,
+    cost_table,
+    forecast_table,
+    level_table,
+    skill_table,
+)
 
-__all__ = ["Forecasts", "Level", "Study", "best_forecasts", "check_settings", "cost_table", "forecast_all",
-           "forecast_table", "level_table", "prepare", "prepare_all", "seed_of", "skill_table"]
+__all__ = ["Forecasts", "Level", "Study", "best_forecasts", "check_settings", "compare_pairs", "cost_table",
+           "forecast_all", "forecast_table", "level_table", "prepare", "prepare_all", "seed_of", "skill_table"]

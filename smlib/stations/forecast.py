@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from smlib.data.windows import LOOKBACK
+from smlib.determinism import prepare_thread
 from smlib.evaluate.entrants import entrant
 from smlib.models import BASELINES, MODELS, NETWORKS, Increment, Network, build, is_random, network_of
 from smlib.models.increment import TARGETS, IncrementScaler
 from smlib.rollout import roll_out
 from smlib.stations.levels import prepare_all, seed_of
-from smlib.train import Member, train_ensemble
+from smlib.train import Member, start_ensemble, worker_count
 
 FITS = ("model", "target", "site", "level", "repetition", "fit_s", "forecast_s", "epochs", "best_epoch",
         "validation_loss", "parameters", "bytes")
@@ -101,17 +103,21 @@ def forecast_all(ds, *, models=tuple(MODELS), targets=TARGETS, leads=(1, 3, 7), 
             kept.append(models_)
         if keep:
             fitted[name, target] = kept
-    for name in (m for m in models if m in NETWORKS):
-        made = _fit_members(levels, name, targets, repetitions, seed, network, protocol, lookback, progress,
-                            checkpoints, values, keep)
-        fits += made[0]
-        history += made[1]
-        fitted |= made[2]
+    with ThreadPoolExecutor(worker_count(network.get("device", "auto")), initializer=prepare_thread) as pool:
+        settings = dict(network, progress=progress, checkpoints=checkpoints)
+        started = [_Group(levels, name, features, targets, repetitions, seed, network_of(name, protocol, lookback),
+                          pool, settings)
+                   for name in models if name in NETWORKS
+                   for features in sorted({level.train.x.shape[2] for level in levels})]
+        for group in started:
+            rows, curves = group.forecast(levels, values, fitted if keep else None)
+            fits += rows
+            history += curves
     order = [entrant(*job) for job in jobs]
     done = [Forecasts(level.series, {e: v[e] for e in order}, level.test.observed, level.test.time, tuple(leads),
                       level.periods, level.samples) for level, v in zip(levels, values, strict=True)]
     return Study(done, left_out, pd.DataFrame(fits, columns=FITS),
-                 pd.concat(history, ignore_index=True) if history else pd.DataFrame(), levels, fitted)
+                 _merged(history) if history else pd.DataFrame(), levels, fitted)
 
 
 def _seed(seed, level, name, repetition):
@@ -144,39 +150,41 @@ class _Members:
         return self.scaler.inverse(y, windows.x[..., -1, -1]) if self.scaler else y
 
 
-def _fit_members(levels, name, targets, repetitions, seed, network, protocol, lookback, progress, checkpoints, values,
-                 keep):
-    """A network at all levels at once, an ensemble for each number of features; forecasts go into `values`."""
-    fits, history, fitted = [], [], {(name, target): [None] * len(levels) for target in targets}
-    make = network_of(name, protocol, lookback)
-    for features in sorted({level.train.x.shape[2] for level in levels}):
-        here = [k for k, level in enumerate(levels) if level.train.x.shape[2] == features]
-        members, slices = [], {}
-        for k in here:
+class _Group:
+    """A network at all levels with the same number of features: one ensemble of level x target x repetition."""
+
+    def __init__(self, levels, name, features, targets, repetitions, seed, make, pool, settings):
+        self.name, self.make, self.slices, members = name, make, {}, []
+        for k, level in enumerate(levels):
+            if level.train.x.shape[2] != features:
+                continue
             for target in targets:
-                level, scaler = levels[k], None
-                train, validation = level.train, level.validation
+                scaler, train, validation = None, level.train, level.validation
                 if target == "increment":
                     scaler = IncrementScaler().fit(train)
                     train, validation = scaler.transform(train), scaler.transform(validation)
-                slices[k, target] = scaler, np.arange(len(members), len(members) + repetitions)
+                self.slices[k, target] = scaler, np.arange(len(members), len(members) + repetitions)
                 members += [Member(train, validation, _seed(seed, level, name, r)) for r in range(repetitions)]
-        ensemble = train_ensemble(make, members, progress=progress, checkpoints=checkpoints, name=name, **network)
-        parameters = sum(p.numel() for p in ensemble.network.parameters())
-        for (k, target), (scaler, mine) in slices.items():
+        self.result = start_ensemble(pool, make, members, name=name, **settings)
+
+    def forecast(self, levels, values, fitted):
+        """Wait for the training; put forecasts into `values`, models into `fitted`; rows of `FITS`, learning curves."""
+        ensemble, rows, curves = self.result(), [], []
+        size = sum(p.numel() for p in ensemble.network.parameters())
+        for (k, target), (scaler, mine) in self.slices.items():
             level, start = levels[k], time.perf_counter()
-            values[k][entrant(name, target)] = level.scaler.inverse(
+            values[k][entrant(self.name, target)] = level.scaler.inverse(
                 roll_out(_Members(ensemble, mine, scaler), level.test))
-            spent = (time.perf_counter() - start) / repetitions
-            fits += [(name, target, level.series.site, level.series.label, r, ensemble.seconds[m], spent,
-                      ensemble.epochs[m], ensemble.best_epoch[m], np.nanmin(ensemble.validation_loss[m], initial=np.inf),
-                      parameters, 4 * parameters) for r, m in enumerate(mine)]
-            if keep:
-                fitted[name, target][k] = [_estimator(ensemble, m, make, scaler, level) for m in mine]
-        for target in targets:
-            rows = np.concatenate([mine for (_, t), (_, mine) in slices.items() if t == target])
-            history.append(_history(ensemble, rows).assign(model=name, target=target))
-    return fits, _merged(history), fitted if keep else {}
+            spent = (time.perf_counter() - start) / len(mine)
+            rows += [(self.name, target, level.series.site, level.series.label, r, ensemble.seconds[m], spent,
+                      ensemble.epochs[m], ensemble.best_epoch[m],
+                      np.nanmin(ensemble.validation_loss[m], initial=np.inf), size, 4 * size)
+                     for r, m in enumerate(mine)]
+            curves.append(_history(ensemble, mine).assign(model=self.name, target=target))
+            if fitted is not None:
+                models = [_estimator(ensemble, m, self.make, scaler) for m in mine]
+                fitted.setdefault((self.name, target), [None] * len(levels))[k] = models
+        return rows, curves
 
 
 def _history(ensemble, rows):
@@ -187,15 +195,15 @@ def _history(ensemble, rows):
 
 
 def _merged(history):
-    """Means over all members out of the sums of several ensembles; epochs that nobody trained left out."""
+    """Means over all members out of the sums of each level's; epochs that nobody trained left out."""
     table = pd.concat(history).groupby(["model", "target", "epoch"], sort=False).sum().reset_index()
     table = table[table["members"] > 0].copy()
     for column in ("train_loss", "validation_loss"):
         table[column] /= table["members"]
-    return [table]
+    return table.reset_index(drop=True)
 
 
-def _estimator(ensemble, member, make, scaler, level):
+def _estimator(ensemble, member, make, scaler):
     """One member as an estimator with predict(windows)."""
     model = Network(make)
     model.network_ = ensemble.member(member)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from smlib.data.schema import level_name
+from smlib.evaluate.significance import compare
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.models import BASELINES
 
@@ -36,6 +37,12 @@ def cost_table(fits, device):
     metrics = ["fit_s", "forecast_s", "seconds_per_100_epochs", "epochs", "best_epoch", "parameters", "bytes"]
     mean = fits.groupby("model", sort=False)[metrics].mean().melt(ignore_index=False, var_name="metric").dropna()
     return mean.reset_index().assign(study=STUDY, device=str(device))[["study", "model", "device", "metric", "value"]]
+
+
+def compare_pairs(forecasts, pairs):
+    """`smlib.evaluate.compare` for several (model, reference); an empty table for none."""
+    tables = [compare(forecasts, model, reference) for model, reference in pairs]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def forecast_table(forecasts):

@@ -1,6 +1,7 @@
 """Training: one visible loop for one network, and the same loop for an ensemble of thousands."""
 
-from smlib.train.ensemble import Ensemble, Member, train_ensemble
+from smlib.train.ensemble import Ensemble, Member, start_ensemble, train_ensemble, worker_count
 from smlib.train.loop import pick_device, train
 
-__all__ = ["Ensemble", "Member", "pick_device", "train", "train_ensemble"]
+__all__ = ["Ensemble", "Member", "pick_device", "start_ensemble", "train", "train_ensemble",
+           "worker_count"]

@@ -1,9 +1,12 @@
 """Work in progress on disk, so that a killed training goes on where it was, and never on somebody else's work."""
 
 import hashlib
+import inspect
 import os
+import pickle
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +18,32 @@ EVERY = 60  # seconds between two checkpoints
 
 
 def fingerprint(network, members, settings, dtype, device):
-    """A name for one piece of training: architecture, start, data, seeds, settings, versions and this package's code."""
+    """A name for one piece of training: architecture, start, data, seeds, settings, versions and the code of both."""
     digest = hashlib.sha256(repr((network, settings, dtype, device.type, torch.__version__, np.__version__)).encode())
     for folder in ("models", "train"):
         for path in sorted((paths.ROOT / "smlib" / folder).glob("*.py")):
             digest.update(path.read_bytes())
-    for p in network.parameters():
-        digest.update(p.detach().numpy().tobytes())
+    for part in network.modules():
+        plain = {k: v for k, v in vars(part).items() if isinstance(v, (bool, int, float, str, tuple))}
+        digest.update(repr((plain, _source(type(part)))).encode())
+    for name, value in network.state_dict().items():
+        digest.update(repr((name, value.shape)).encode() + value.cpu().numpy().tobytes())
     seen = {}
     for member in members:
         digest.update(repr(member.seed).encode())
         for windows in (member.train, member.validation):
             if id(windows) not in seen:
-                seen[id(windows)] = hashlib.sha256(windows.x.tobytes() + windows.y.tobytes()).digest()
+                seen[id(windows)] = hashlib.sha256(repr(windows.x.shape).encode() + windows.x.tobytes()
+                                                   + windows.y.tobytes()).digest()
             digest.update(seen[id(windows)])
     return digest.hexdigest()[:32]
+
+
+def _source(kind):
+    """The methods of a class that is neither torch's nor this package's, whose files and versions are known."""
+    if kind.__module__.split(".")[0] in ("torch", "smlib"):
+        return []
+    return [inspect.getsource(method) for method in vars(kind).values() if inspect.isfunction(method)]
 
 
 class Checkpoint:
@@ -54,6 +68,11 @@ class Checkpoint:
         self.last = time.monotonic()
 
     def read(self, device):
-        """The state, or None where there is none yet."""
-        # It is our own file, and holds NumPy arrays.
-        return torch.load(self.path, map_location=device, weights_only=False) if self.path.exists() else None
+        """The state, or None where there is none yet. A damaged file is named in a warning, and taken for none."""
+        if not self.path.exists():
+            return None
+        try:
+            return torch.load(self.path, map_location=device, weights_only=False)  # our own file: it holds NumPy arrays
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            warnings.warn(f"{self.path} cannot be read ({error}); this training is begun anew", stacklevel=2)
+            return None

@@ -6,6 +6,7 @@ keeps its own data, batches, initial weights, best checkpoint and early stop, an
 
 import copy
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ from smlib.train.loop import JUDGE, TRAIN, draw_rows, optimisers_of, pick_device
 CHUNK = {"cpu": 96, "cuda": 4096}
 # A member's numbers must not depend on the others, and the last numbers of a tensor that do not fill a vector register
 # are computed by other instructions than the rest: so the member axis is filled up to a multiple of this.
-FILL = 16
+FILL = 16 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 8
 ROWS = 128  # windows judged or forecast at once: one shape for all, so that a member's numbers do not hang on others
+
+STARTING = threading.Lock()  # torch has one generator for all threads
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Ensemble:
         return network
 
     def predict(self, x, members):
-        """(len(members), sample) from scaled windows x ([member,] sample, lookback, feature); NaN for a failed member."""
+        """(len(members), sample) from scaled windows x ([member,] sample, lookback, feature); NaN where it failed."""
         n, members = len(members), _filled(np.asarray(members))
         weights = {name: value[members] for name, value in self.weights.items()}
         device, dtype = next((v.device, v.dtype) for v in weights.values())
@@ -92,28 +95,54 @@ def train_ensemble(make, members, *, epochs=1500, patience=1500, learning_rate=1
     name : what the progress bar says
     """
     device = pick_device(device)
+    workers = workers or worker_count(device)
+    chunk = chunk or min(CHUNK.get(device.type, 96), _round_up(-(-len(members) // workers)))
+    with ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
+        return start_ensemble(pool, make, members, epochs=epochs, patience=patience, learning_rate=learning_rate,
+                              batch=batch, steps=steps, validation_batch=validation_batch, device=device, dtype=dtype,
+                              progress=progress, chunk=chunk, checkpoints=checkpoints, name=name)()
+
+
+def worker_count(device):
+    """Threads that may train at once: one a core, on a GPU one."""
+    return 1 if pick_device(device).type == "cuda" else len(os.sched_getaffinity(0))
+
+
+def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
+                   validation_batch=None, device="auto", dtype=torch.float32, progress=False, chunk=None,
+                   checkpoints=None, name="ensemble"):
+    """`train_ensemble` on the threads of `pool`, which several ensembles can share; returns a function that waits.
+
+    `pool` is a ThreadPoolExecutor whose threads began with `smlib.determinism.prepare_thread`.
+    """
+    device = pick_device(device)
     features = {m.train.x.shape[2] for m in members}
     if len(features) != 1:
         raise ValueError(f"the members of an ensemble must have the same number of features, not {sorted(features)}")
     settings = {"epochs": epochs, "patience": patience, "learning_rate": learning_rate, "batch": batch, "steps": steps,
                 "validation_batch": validation_batch}
-    networks = [_start(make, features.copy().pop(), m.seed).to(dtype) for m in members]
-    workers = workers or (1 if device.type == "cuda" else len(os.sched_getaffinity(0)))
-    chunk = chunk or min(CHUNK.get(device.type, 96), -(-len(members) // workers))
+    chunk = chunk or CHUNK.get(device.type, 96)
     parts = [range(k, min(k + chunk, len(members))) for k in range(0, len(members), chunk)]
     bar = tqdm(total=len(members) * epochs, desc=name, unit="epoch", leave=False, **({} if progress else
                                                                                     {"disable": True}))
 
     def job(part):
         mine = [members[k] for k in part]
-        keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[part[0]], mine, settings, dtype, device))
-        return _Chunk([networks[k] for k in part], mine, settings, device, dtype, keep, bar).train()
+        networks = [_start(make, features.copy().pop(), m.seed).to(dtype) for m in mine]
+        keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[0], mine, settings, dtype, device))
+        return _Chunk(networks, mine, settings, device, dtype, keep, bar).train()
 
-    with bar, ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
-        done = list(pool.map(job, parts))
-    return Ensemble(networks[0].to(device), {n: torch.cat([d["best"][n] for d in done]) for n in done[0]["best"]},
-                    *(np.concatenate([d[key] for d in done]) for key in
-                      ("best_epoch", "epochs", "train_loss", "validation_loss", "seconds")))
+    jobs = [pool.submit(job, part) for part in parts]
+
+    def result():
+        with bar:
+            done = [j.result() for j in jobs]
+        network = _start(make, features.copy().pop(), members[0].seed).to(device, dtype)
+        return Ensemble(network, {n: torch.cat([d["best"][n] for d in done]) for n in done[0]["best"]},
+                        *(np.concatenate([d[key] for d in done]) for key in
+                          ("best_epoch", "epochs", "train_loss", "validation_loss", "seconds")))
+
+    return result
 
 
 class _Chunk:
@@ -175,7 +204,7 @@ class _Chunk:
             done["best"][name].index_copy_(0, there, p.detach()[here])
         done["train_loss"][alive, epoch - 1] = (running / s["steps"])[:n].cpu().numpy()
         done["validation_loss"][alive, epoch - 1] = judged
-        return epoch - done["best_epoch"][alive] >= s["patience"]
+        return ~better & (epoch - done["best_epoch"][alive] >= s["patience"])
 
     def _judge(self, call, members, epoch):
         """Mean squared error of `members` on their validation windows: (member,) float64."""
@@ -254,8 +283,13 @@ def _mapped(network):
     return vmap(lambda weights, *inputs: functional_call(network, weights, inputs))
 
 
+def _round_up(n):
+    return -(-n // FILL) * FILL
+
+
 def _start(make, features, seed):
-    with torch.random.fork_rng(devices=[]):
+    """The network with the start weights of `seed`, whatever other threads start at the time."""
+    with STARTING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make(features)
 
