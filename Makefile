@@ -27,7 +27,7 @@ lint: $(READY) ## check the style of code and notebooks
 	$(PY) -m ruff check .
 
 clean: ## delete the environment, the rendered book and all runs but those of the full profile
-	rm -rf .venv _build runs/smoke runs/quick runs/adhoc .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv _build runs/smoke runs/quick runs/adhoc runs/checkpoints .pytest_cache .ruff_cache *.egg-info
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -27,7 +27,7 @@ def test_each_tile_prints_its_value_and_sure_ones_are_bold():
     for ax, lead in zip(axes, (1, 3, 7), strict=True):
         here = skill[(skill["lead_d"] == lead) & (skill["model"] == "LSTM")]
         texts = [t for t in ax.texts if t.get_position()[1] == 2.5]
-        assert [t.get_text() for t in texts] == [f"{v:.1f}".replace("-", "−") for v in here["value"]]
+        assert [t.get_text() for t in texts] == [f"{round(v, 1) + 0.0:.1f}".replace("-", "−") for v in here["value"]]
         sure = ((here["low"] > 0) | (here["high"] < 0)).tolist()
         assert [t.get_fontweight() == "bold" for t in texts] == sure
 

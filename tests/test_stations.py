@@ -155,7 +155,7 @@ def test_a_network_forecasts_with_its_own_weights():
 
 
 def test_the_increment_is_added_to_the_moisture_of_the_day_before():
-    """A store that loses a fixed amount a day: its increment is constant, and every model of it is exact at all leads."""
+    """A store that loses a fixed amount a day: its increment is constant, and every model of it exact."""
     ds = bucket(900)
     ds["soil_moisture"].values[0, 0] = 0.9 - 0.0005 * np.arange(900)
     f = forecast(ds, ("increment",), models=("RF", "SVR", "HistGB", "ridge"))
@@ -209,7 +209,8 @@ def test_a_record_too_short_is_named_and_the_rest_goes_on():
         forecast_all(short, models=CHEAP, progress=False)
 
 
-GOOD = {"models": ["persistence", "ridge"], "targets": ["value"], "leads": [1, 3], "lookback": 4, "repetitions": 1, "draws": 100, "epochs": 1,
+GOOD = {"models": ["persistence", "ridge"], "targets": ["value"], "leads": [1, 3], "lookback": 4, "repetitions": 1,
+        "draws": 100, "epochs": 1,
         "patience": 1, "device": "cpu", "protocol": "strict", "seed": 0}
 
 

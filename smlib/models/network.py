@@ -19,8 +19,8 @@ class Network(RegressorMixin, BaseEstimator):
         Fixes the initial weights and the batches.
     """
 
-    def __init__(self, network, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20, validation_batch=None,
-                 device="auto", progress=False, random_state=0):
+    def __init__(self, network, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
+                 validation_batch=None, device="auto", progress=False, random_state=0):
         self.network, self.epochs, self.patience, self.learning_rate = network, epochs, patience, learning_rate
         self.batch, self.steps, self.validation_batch = batch, steps, validation_batch
         self.device, self.progress, self.random_state = device, progress, random_state

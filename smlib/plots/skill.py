@@ -36,7 +36,7 @@ def _panel_of(row):
     return site, level
 
 
-def _panels_in_order(skill):
+def panels_in_order(skill):
     """The frame with a column `panel`, and the panels: sites as they come, levels from the top down."""
     skill = skill.assign(panel=[_panel_of(row) for row in skill.itertuples()])
     first = {site: i for i, site in enumerate(dict.fromkeys(p[0] for p in skill["panel"]))}
@@ -72,7 +72,7 @@ def skill_by_lead(skill, metric="R2", floor=FLOOR, title=None):
     rows = skill[skill["metric"] == metric]
     if rows.empty:
         raise ValueError(f"no metric {metric!r} in the frame: it has {sorted(skill['metric'].unique())}")
-    rows, names = _panels_in_order(rows)
+    rows, names = panels_in_order(rows)
     twice = rows[rows.duplicated(["panel", "model", "lead_d"])]
     if len(twice):
         site, level = twice["panel"].iloc[0]

@@ -28,8 +28,8 @@ DPI = 150
 MODEL_COLOURS = {
     "persistence": "#000000", "climatology": "#808080", "ridge": "#0072B2", "RF": "#009E73", "ELM": "#E69F00",
     "SVR": "#CC79A7", "HistGB": "#A6761D", "LSTM": "#D55E00", "1D-CNN": "#56B4E9", "Transformer": "#882255",
-    "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499", "TA-LSTM": "#117733", "FTA-LSTM": "#661100",
-    "GAN-LSTM": "#6699CC",
+    "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499",
+    "TA-LSTM": "#117733", "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC",
 }
 MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "$\u25a3$", "o", "<", ">", "p", "h", "8", "d",
                                          "H", "*", (4, 1, 0)), strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.lines import Line2D
 
-from smlib.plots.skill import _panels_in_order
+from smlib.plots.skill import panels_in_order
 from smlib.plots.style import METRICS, figure, house, in_order
 
 FLOOR = -1.0
@@ -31,7 +31,7 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
     rows = skill[(skill["metric"] == metric) & (skill["site"] != "all")]
     if rows.empty:
         raise ValueError(f"no metric {metric!r} in the frame: it has {sorted(skill['metric'].unique())}")
-    rows, names = _panels_in_order(rows)
+    rows, names = panels_in_order(rows)
     rows = rows[rows["model"] != metric.removeprefix("skill_")]
     models, leads = in_order(rows["model"]), sorted(rows["lead_d"].unique())
     text = len(names) <= 12
@@ -48,7 +48,7 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
         for (i, j), sure in np.ndenumerate((low > 0) | (high < 0)):
             if text and np.isfinite(value[i, j]):
                 dark = value[i, j] > 0.65 or value[i, j] < 0.65 * floor
-                ax.text(j + 0.5, i + 0.5, f"{max(value[i, j], -9.9):.1f}".replace("-", "\u2212"), ha="center",
+                ax.text(j + 0.5, i + 0.5, _text(value[i, j]), ha="center",
                         va="center", fontsize=6.5, color="white" if dark else "black",
                         fontweight="bold" if sure else "normal")
             elif sure:
@@ -62,8 +62,13 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
     axes[0].set_ylim(len(models), 0)
     fig.colorbar(image, ax=axes, label=METRICS[metric], shrink=0.7, extend="min", ticks=[floor, floor / 2, 0, 0.5, 1])
     mark = "bold: " if text else "dot: "
-    fig.legend([Line2D([], [], linestyle="none")], [f"{mark}the 95 % interval lies on one side of 0; grey: not scored"],
+    fig.legend([Line2D([], [], linestyle="none")], [f"{mark}the 95 % interval lies on one side of 0; grey: not scored"
+                + ("; \u22129.9: that or less" if text else "")],
                loc="outside lower left", handlelength=0, fontsize=8)
     if title:
         fig.suptitle(title)
     return fig
+
+
+def _text(value):
+    return f"{round(max(value, -9.9), 1) + 0.0:.1f}".replace("-", "\u2212")  # + 0.0: no minus before a zero
