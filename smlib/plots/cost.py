@@ -9,7 +9,8 @@ from smlib.evaluate.entrants import SUFFIX
 from smlib.plots.skill import FLOOR, OFF_SCALE
 from smlib.plots.style import BASELINES, figure, grid, house, in_order, legend, model_style, no_data
 
-LABELS = {"parameters": "parameters", "bytes": "size of the weights (bytes)", "epochs": "epochs to the best",
+LABELS = {"parameters": "parameters", "bytes": "size of the weights (bytes)", "epochs": "epochs trained",
+          "best_epoch": "epoch kept",
           "seconds_per_100_epochs": "seconds per 100 epochs", "fit_s": "seconds to fit",
           "forecast_s": "seconds to forecast"}
 
@@ -66,7 +67,7 @@ def learning_curves(history, title=None):
 
 
 @house
-def costs(table, metrics=("parameters", "bytes", "seconds_per_100_epochs", "epochs"), title=None):
+def costs(table, metrics=("parameters", "bytes", "seconds_per_100_epochs", "best_epoch"), title=None):
     """What each model costs, a panel a metric, a row a model (compare Wang et al. 2024, Figs. 9-11, 13).
 
     Parameters

@@ -1,0 +1,170 @@
+"""Why the models of the station study say what they say: Shapley values, hidden states, attention, level by level."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from smlib import explain
+from smlib.data.windows import Windows
+from smlib.evaluate.entrants import entrant
+from smlib.models import BASELINES, NETWORKS
+
+ATTENTION = ("FA-LSTM", "TA-LSTM", "FTA-LSTM")
+
+
+def check_settings(models, rows, background, pairs):
+    """Raise `ValueError` for what cannot be explained, before anything is trained."""
+    if not set(models) - set(BASELINES):
+        raise ValueError("models must hold one that is no baseline: there is nothing to explain")
+    for name, value, least in (("rows", rows, 1), ("background", background, 2), ("pairs", pairs, 2)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+def spread(windows, count):
+    """At most `count` rows of `windows`, spread evenly over time."""
+    return windows[np.unique(np.linspace(0, len(windows) - 1, min(count, len(windows))).round().astype(int))]
+
+
+def windows_of_test(level):
+    """The first window of every test origin, scaled, with the moisture of its target day in m3 m-3 as y.
+
+    Raises
+    ------
+    ValueError
+        If one day ahead is not among the leads, for then that moisture is not at hand.
+    """
+    test = level.test
+    if 1 not in test.leads:
+        raise ValueError(f"leads must hold 1 to explain forecasts for one day ahead, not {test.leads}")
+    lookback = test.moisture.shape[1]
+    x = np.concatenate([test.drivers[:, :lookback], test.moisture[..., None]], axis=2)
+    return Windows(x, test.observed[:, test.leads.index(1)], test.time + np.timedelta64(1, "D"))
+
+
+def network_of_model(model):
+    """The torch network inside a fitted estimator, or None."""
+    return getattr(getattr(model, "model_", model), "network_", None)
+
+
+def shapley_tables(study, k, *, rows=40, background=50, pairs=4, seed=0):
+    """Shapley values of every fitted model at level `k` of the study, first repetition, in m3 m-3.
+
+    Background rows are windows of the training period, explained rows of the test period, both spread evenly.
+
+    Returns
+    -------
+    dict of DataFrames
+        features: exact values of the variables, all days of one together: model, target, feature, mean_abs, gap, ...
+        values: the same row by row, of the moisture as target
+        inputs: every variable on every day, of the moisture as target: sampled for networks, exact for RF and HistGB
+    and the exact explanations, entrant -> shap.Explanation
+    """
+    level = study.levels[k]
+    x, ground = spread(windows_of_test(level), rows).x, spread(level.train, background).x
+    names, features, values, inputs, kept = level.series.features, [], [], [], {}
+    for (name, target), models in study.fitted.items():
+        if name in BASELINES:
+            continue
+        model = models[k][0]
+        f = explain.predictor(model, level.scaler)
+        found = explain.exact_grouped(f, x, ground, names)
+        gap = explain.additivity_gap(found, f, x)[0]
+        tags = {"model": name, "target": target, "gap": gap}
+        kept[entrant(name, target)] = found
+        features.append(explain.importance(found, names).assign(**tags))
+        if target == "value":
+            values.append(explain.values_table(found).assign(**tags))
+            if name in NETWORKS:
+                each = explain.sampled(f, x, ground, names, pairs=pairs, seed=seed)
+            elif name in ("RF", "HistGB"):
+                scale = level.scaler.moisture_
+                each = explain.tree(model.regressor_, x, ground, names, scale=scale.data_range_[0],
+                                    offset=scale.data_min_[0])
+            else:
+                continue
+            inputs.append(explain.importance(each, names).assign(
+                model=name, target=target, gap=explain.additivity_gap(each, f, x)[0]))
+    tables = {"features": features, "values": values, "inputs": inputs}
+    return {key: pd.concat(t, ignore_index=True) if t else pd.DataFrame() for key, t in tables.items()}, kept
+
+
+def hidden_states(study, k):
+    """The test windows of level `k` and the last hidden state of each network there (target: the moisture).
+
+    Returns
+    -------
+    windows : Windows, y in m3 m-3
+    rows : mapping of ``inputs`` and model -> (n, ...)
+    """
+    windows = windows_of_test(study.levels[k])
+    found = {"inputs": windows.x}
+    for (name, target), models in study.fitted.items():
+        network = network_of_model(models[k][0])
+        if network is not None and target == "value":
+            p = next(network.parameters())
+            with torch.inference_mode():
+                x = torch.as_tensor(windows.x, dtype=p.dtype, device=p.device)
+                found[name] = network.hidden_state(x).cpu().numpy()
+    return windows, found
+
+
+def attention_tables(study, *, rows=40, background=50, pairs=4, seed=0):
+    """Attention beside Shapley values, of every level and every attention network (first repetition).
+
+    Returns
+    -------
+    shares : DataFrame model, site, level, axis, item, attention, shapley, sampling_error, gap
+    agreements : DataFrame model, site, level, axis, rho, items, contrast
+    Both empty where the study has no attention network.
+    """
+    shares, agreements = [], []
+    for k, level in enumerate(study.levels):
+        x, ground = spread(windows_of_test(level), rows).x, spread(level.train, background).x
+        names = list(level.series.features)
+        for name in ATTENTION:
+            if (name, "value") not in study.fitted:
+                continue
+            model = study.fitted[name, "value"][k][0]
+            network, f = model.network_, explain.predictor(model, level.scaler)
+            p = next(network.parameters())
+            with torch.inference_mode():
+                weights = {axis: w.cpu().numpy() for axis, w in
+                           network.attention(torch.as_tensor(x, dtype=p.dtype, device=p.device)).items()}
+            found = explain.sampled(f, x, ground, names, pairs=pairs, seed=seed)
+            attention = explain.attention_shares(weights, names)
+            shapley = explain.shapley_shares(found, names)
+            tags = {"model": name, "site": level.series.site, "level": f"{level.series.site}, {level.series.label}"}
+            both = attention.merge(shapley, on=["axis", "item"], suffixes=("_attention", "_shapley")).rename(
+                columns={"share_attention": "attention", "share_shapley": "shapley"})
+            shares.append(both.assign(sampling_error=np.sqrt((found.error_std**2).mean()),
+                                      gap=explain.additivity_gap(found, f, x)[0], **tags))
+            agreements.append(explain.agreement(attention, shapley).assign(**tags))
+    return tuple(pd.concat(t, ignore_index=True) if t else pd.DataFrame() for t in (shares, agreements))
+
+
+def answer(features, order, agreement):
+    """The page's answer as Markdown, from the tables of the page."""
+    total = features.groupby(["model", "target"])["mean_abs"].transform("sum")
+    share = features.assign(share=features["mean_abs"] / total)
+    moisture = share[(share["feature"] == "soil_moisture") & (share["target"] == "value")].set_index("model")["share"]
+    said = []
+    if len(moisture):
+        said.append(f"Of all that moves a one-day forecast, the past moisture itself makes {moisture.min():.0%} "
+                    f"({moisture.idxmin()}) to {moisture.max():.0%} ({moisture.idxmax()}), in mean absolute Shapley "
+                    "values with the moisture as target.")
+    r2 = order.set_index("model")["r2"]
+    hidden = r2.drop(["inputs", "last moisture"])
+    if len(hidden):
+        above = int((hidden > r2["last moisture"]).sum())
+        said.append(f"The hidden states, embedded, are ordered by moisture with an R² of {_signed(hidden.min())} to "
+                    f"{_signed(hidden.max())}; the last measured moisture alone orders the days with "
+                    f"{_signed(r2['last moisture'])}, and {above} of {len(hidden)} networks are above it.")
+    if len(agreement):
+        rho = [f"{r.model} over the {r.axis}s {_signed(r.rho)}" for r in agreement.itertuples()]
+        said.append(f"Rank correlation of attention weights with Shapley values, mean over sites: {', '.join(rho)}.")
+    return "**Our runs.** " + " ".join(said)
+
+
+def _signed(number):
+    return f"{number:.2f}".replace("-", "\u2212")
