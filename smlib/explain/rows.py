@@ -3,9 +3,18 @@
 shap is imported where it is needed: it takes seconds (numba), and nothing else here wants it.
 """
 
+import warnings
+
 import numpy as np
 
 from smlib.data.windows import Windows
+
+
+def load_shap():
+    """The package shap, without its remark on progress bars, which no page needs."""
+    with warnings.catch_warnings(action="ignore"):
+        import shap
+    return shap
 
 
 def predictor(model, scaler):
@@ -71,7 +80,7 @@ def evaluate(f, inside, row, background, rows):
 
 def explanations(values, base, data, names, errors=None):
     """One `shap.Explanation`, or a list of them where `values` (member, n, player) have members."""
-    from shap import Explanation
+    Explanation = load_shap().Explanation
 
     def one(k):
         rows = data[k] if data.ndim == 3 else data

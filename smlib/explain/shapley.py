@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from smlib.explain.rows import call, checked, evaluate, explanations, input_names
+from smlib.explain.rows import call, checked, evaluate, explanations, input_names, load_shap
 
 ROWS = 8192  # rows in one call of f: enough for a network to be busy, few enough for a processor's cache
 MAX_GROUPS = 12
@@ -166,7 +166,7 @@ def tree(forest, x, background, names, scale=1.0, carry=0.0, offset=0.0):
     ValueError
         If shapes do not fit.
     """
-    import shap
+    shap = load_shap()
 
     x, background = checked(x, background, names)
     if x.ndim != 3:

@@ -5,50 +5,46 @@ import pandas as pd
 
 from smlib.data.windows import LOOKBACK
 from smlib.models import NETWORKS, network_of
-from smlib.train import train
+from smlib.train import Member, train, train_ensemble
 
 STUDY_NETWORKS, STUDY_EPOCHS = 3750, 1500  # of each kind, in Wang et al. (2024): 30 sites x 5 depths x 25 repetitions
 NOT_CONVERGED = 0.9  # an epoch kept in the last tenth of those trained tells that training ended too early
 
 
-def check_settings(models, alone_epochs):
+def check_settings(models, members, timed_epochs):
     """Raise `ValueError` where there is nothing to measure."""
     if not set(models) & set(NETWORKS):
         raise ValueError(f"models must hold a network: {', '.join(NETWORKS)}")
-    if alone_epochs < 1:
-        raise ValueError(f"alone_epochs must be at least 1, not {alone_epochs}")
+    for name, value in (("members", members), ("timed_epochs", timed_epochs)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
 
 
-def alone(level, models, epochs=2, seed=0, device="auto", lookback=LOOKBACK):
-    """Seconds that 100 epochs take in the loop for one network: DataFrame model, alone_s.
+def alone_and_together(level, models, *, members=96, epochs=2, seed=0, device="auto", lookback=LOOKBACK):
+    """Time of one network in the loop for one, and of a member among others in the ensemble, on one core or the GPU.
 
-    The first epoch warms up and is not counted.
-    """
-    rows = []
-    for name in (m for m in models if m in NETWORKS):
-        network = network_of(name, lookback=lookback)(level.train.x.shape[2])
-        _, history = train(network, level.train, level.validation, epochs=epochs + 1, device=device, seed=seed)
-        rows.append((name, 100 * (history["seconds"].iloc[-1] - history["seconds"].iloc[0]) / epochs))
-    return pd.DataFrame(rows, columns=["model", "alone_s"])
-
-
-def shares(fits, alone):
-    """One network alone beside its share of the ensemble.
+    Each network is trained alone, then `members` times side by side by one thread, on the windows of one level; an
+    epoch before the clock starts warms both up.
 
     Returns
     -------
-    DataFrame with model, members (trained together or after each other on the cores at hand), alone_s and share_s
-    (seconds per 100 epochs; of one core, or of the GPU), ratio, and study_alone_h and study_ensemble_h: what all 3,750
-    networks of that kind in the paper's study would take at 1,500 epochs on one core (or the GPU) at these rates.
+    DataFrame with model, members, alone_s and share_s (seconds per 100 epochs of one member), ratio, and study_alone_h
+    and study_ensemble_h: what all 3,750 networks of that kind in the paper's study would take at 1,500 epochs.
     """
-    trained = fits[fits["epochs"].notna()].groupby("model", sort=False).agg(
-        members=("epochs", "size"), seconds=("fit_s", "sum"), epochs=("epochs", "sum"))
-    trained["share_s"] = 100 * trained["seconds"] / trained["epochs"]
-    table = trained.reset_index()[["model", "members", "share_s"]].merge(alone, on="model")
+    rows = []
+    for name in (m for m in models if m in NETWORKS):
+        make, features = network_of(name, lookback=lookback), level.train.x.shape[2]
+        _, history = train(make(features), level.train, level.validation, epochs=epochs + 1, device=device, seed=seed)
+        alone = (history["seconds"].iloc[-1] - history["seconds"].iloc[0]) / epochs
+        group = [Member(level.train, level.validation, seed + k) for k in range(members)]
+        # Of each length one call: the difference is free of what starting costs.
+        spent = [train_ensemble(make, group, epochs=n, device=device, workers=1).seconds.sum() for n in (1, 1 + epochs)]
+        rows.append((name, members, 100 * alone, 100 * (spent[1] - spent[0]) / epochs / members))
+    table = pd.DataFrame(rows, columns=["model", "members", "alone_s", "share_s"])
     table["ratio"] = table["alone_s"] / table["share_s"]
     for name, column in (("study_alone_h", "alone_s"), ("study_ensemble_h", "share_s")):
         table[name] = table[column] / 100 * STUDY_NETWORKS * STUDY_EPOCHS / 3600
-    return table[["model", "members", "alone_s", "share_s", "ratio", "study_alone_h", "study_ensemble_h"]]
+    return table
 
 
 def convergence(fits):
