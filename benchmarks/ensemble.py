@@ -205,11 +205,12 @@ def main(arguments=None):
     found = {name: measure(name, device, asked.members, asked.seconds, asked.rounds) for name in asked.networks}
     hours = {name: STUDY / len(NETWORKS) / f["member_steps_per_second"]["engine"]["median"] / 3600
              for name, f in found.items()}
-    below = [f"{name}: {way}" for name, f in found.items()
-             for way, least in FLOORS.get(name, {"usual": 10}).items() if f["ratios"][f"engine / {way}"]["median"] < least]
+    below = [f"{name}: {way}" for name, f in found.items() for way, least in FLOORS.get(name, {"usual": 10}).items()
+             if f["ratios"][f"engine / {way}"]["median"] < least]
     print(json.dumps(rounded({"machine": machine(device), "members": asked.members, "rounds": asked.rounds,
                               "networks": found, "below_floor": below,
-                              # a tenth of the study's networks each; of the ten, or ten times the mean of those asked for
+                              # a tenth of the study's networks each; if not all were asked for, their mean stands
+                              # for the rest
                               "study_hours": statistics.mean(hours.values()) * len(NETWORKS),
                               "study_hours_by_network": hours}), indent=1))
 

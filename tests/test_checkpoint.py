@@ -28,7 +28,8 @@ def test_equal_work_has_one_name_and_any_other_work_another():
     changed[17, 2, 1] += 1e-9
     names = [name(), name(seed=2), name(dtype=torch.float64), name(epochs=3), name(epochs=4), name(GANLSTM),
              name(lambda f: LSTM(f, layers=1)), name(lambda f: GANLSTM(f, adversarial_weight=1e-6)),
-             name(windows=w[:-1]), name(windows=Windows(changed, w.y, w.time)), name(windows=Windows(w.x, w.y[::-1], w.time)),
+             name(windows=w[:-1]), name(windows=Windows(changed, w.y, w.time)),
+             name(windows=Windows(w.x, w.y[::-1], w.time)),
              name(lambda f: Transformer(f, positions="learned")), name(lambda f: Transformer(f, positions="sine"))]
     assert len(set(names)) == len(names)
     assert name() == names[0]

@@ -3,18 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from test_stations import bucket
 
 from smlib.stations import costing
 from smlib.stations.levels import prepare_all
-from test_stations import bucket
 
 
 def fits():
     nan = np.nan
     rows = [("LSTM", "value", "A", "1", 0, 2.0, 0.1, 100, 95), ("LSTM", "value", "A", "1", 1, 1.0, 0.1, 50, 20),
             ("1D-CNN", "value", "A", "1", 0, 0.5, 0.1, 100, 40), ("ridge", "value", "A", "1", 0, 0.1, 0.1, nan, nan)]
-    return pd.DataFrame(rows, columns=["model", "target", "site", "level", "repetition", "fit_s", "forecast_s", "epochs",
-                                       "best_epoch"])
+    return pd.DataFrame(rows, columns=["model", "target", "site", "level", "repetition", "fit_s", "forecast_s",
+                                       "epochs", "best_epoch"])
 
 
 def test_convergence_tells_who_stopped_too_early():
@@ -50,9 +50,9 @@ def test_the_answer_counts_what_the_tables_say():
 
 
 def test_accuracy_beside_cost():
-    skill = pd.DataFrame({"model": ["persistence", "LSTM", "LSTM", "LSTM"], "variant": ["median", "median", "mean", "median"],
-                          "site": "all", "metric": ["R2", "R2", "R2", "RMSE"], "lead_d": 1, "value": [0.9, 0.8, 0.7, 0.1],
-                          "low": np.nan, "high": np.nan})
+    skill = pd.DataFrame({"model": ["persistence", "LSTM", "LSTM", "LSTM"], "site": "all", "lead_d": 1,
+                          "variant": ["median", "median", "mean", "median"], "metric": ["R2", "R2", "R2", "RMSE"],
+                          "value": [0.9, 0.8, 0.7, 0.1], "low": np.nan, "high": np.nan})
     cost = pd.DataFrame({"model": ["LSTM", "LSTM"], "metric": ["fit_s", "bytes"], "value": [3.0, 9.0]})
     table = costing.accuracy_and_cost(skill, cost)
     assert table[["model", "cost", "value"]].values.tolist() == [["persistence", 0.0, 0.9], ["LSTM", 3.0, 0.8]]

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from test_stations import bucket
 
 from smlib.stations import explaining, forecast_all
-from test_stations import bucket
 
 SETTINGS = {"rows": 6, "background": 12, "pairs": 2}
 

@@ -1,0 +1,25 @@
+"""The benchmark runs and prints what its reader needs; how fast anything is, no test says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_ensemble_benchmark_prints_rates_and_their_ratios():
+    command = [sys.executable, "benchmarks/ensemble.py", "--members", "16", "--networks", "1D-CNN",
+               "--seconds", "0.05", "--rounds", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["members"] == 16 and list(found["networks"]) == ["1D-CNN"]
+    for one in found["networks"].values():
+        rates = one["member_steps_per_second"]
+        assert set(rates) == {"usual", "best", "engine"} and all(r["low"] > 0 for r in rates.values())
+        for way, ratio in one["ratios"].items():
+            assert ratio["low"] <= ratio["median"] <= ratio["high"]
+            other = rates[way.removeprefix("engine / ")]
+            assert rates["engine"]["low"] / other["high"] <= ratio["median"] * 1.01
+    assert found["study_hours"] > 0
