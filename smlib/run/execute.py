@@ -82,6 +82,7 @@ def run(name, profile="smoke", overrides=None, file=None, force=False):
             raise RunError(f"{name} failed; the notebook as far as it went is in "
                            f"{notebook_of(home / 'failed', name)}\n{error}")
         shutil.rmtree(home / "failed", ignore_errors=True)
+        shutil.rmtree(paths.RUNS / "checkpoints" / name, ignore_errors=True)
         return _publish(partial, home / hash, force)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

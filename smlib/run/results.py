@@ -61,8 +61,9 @@ class Run:
         self._names = {}
         folder = Path(os.environ.get("SMLIB_RUN_DIR") or paths.RUNS / "adhoc" / notebook)
         self.path = folder / "results"
-        # Unfinished training outlives the run, or a killed one could not go on; it is found again by what it trains.
-        self.checkpoints = paths.RUNS / "checkpoints"
+        # Unfinished training outlives the run, or a killed one could not go on; it is found again by what it trains,
+        # and deleted when a run of this notebook has landed.
+        self.checkpoints = paths.RUNS / "checkpoints" / notebook
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
         gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
