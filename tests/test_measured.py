@@ -88,12 +88,12 @@ def test_the_whole_folder_is_refused_with_what_it_holds():
 def test_forecasts_at_hyytiala():
     """Mean R2 over the five depths at 1, 3 and 7 days is near what another trial gave; at 0 m it equals what code
     written apart from this project's computes from the raw file."""
-    done, left_out = forecast_all(open_source(FOLDER / "fluxnet"), models=("persistence", "ridge"), progress=False)
-    skill = skill_table(done, source="fluxnet", protocol="strict", draws=100)
+    study = forecast_all(open_source(FOLDER / "fluxnet"), models=("persistence", "ridge"), progress=False)
+    skill = skill_table(study.done, source="fluxnet", protocol="strict", draws=100)
     r2 = skill[(skill["metric"] == "R2")].set_index(["site", "model", "variant"])
     for model, trial in (("persistence", [0.968, 0.919, 0.801]), ("ridge", [0.974, 0.940, 0.857])):
         np.testing.assert_allclose(r2.loc[("all", model, "mean"), "value"], trial, atol=0.01)
     top = skill[(skill["metric"] == "R2") & (skill["depth_m"] == 0)].set_index("model")["value"]
     np.testing.assert_allclose(top["persistence"], [0.95478, 0.87323, 0.68483], atol=1e-5)
     np.testing.assert_allclose(top["ridge"], [0.96358, 0.91157, 0.80220], atol=1e-4)
-    assert left_out.empty and len(done[0].origins) == 1233
+    assert study.left_out.empty and len(study.done[0].origins) == 1233

@@ -57,7 +57,7 @@ def test_learning_curves_refuse_what_is_not_averaged():
 
 def cost_table(**changes):
     rows = [(m, metric, value) for k, m in enumerate((*NETWORKS, "LSTM" + SUFFIX))
-            for metric, value in (("parameters", 1000.0 * (k % 3 + 1)), ("epochs", 40.0 + k))]
+            for metric, value in (("parameters", 1000.0 * (k % 3 + 1)), ("best_epoch", 40.0 + k))]
     rows += [("RF", "bytes", 2.5e6), ("RF", "fit_s", 0.5), ("persistence", "fit_s", 1e-5)]
     return pd.DataFrame(rows, columns=["model", "metric", "value"]).assign(study="stations", device="cpu", **changes)
 

@@ -63,7 +63,7 @@ def test_a_run_that_is_not_good_is_never_staged(page, state, message):
     assert not (page.root / "stage" / "part" / "page.ipynb").exists()
 
 
-@pytest.mark.parametrize("file", ["smlib/train.py", "data/catalog.yml", "book/part/page.ipynb"])
+@pytest.mark.parametrize("file", ["smlib/train/loop.py", "data/catalog.yml", "book/part/page.ipynb"])
 def test_a_run_from_before_a_change_is_never_staged(page, file):
     _finish(page)
     stage.stage("smoke", page.root / "stage")

@@ -10,7 +10,7 @@ from smlib.plots.skill import FLOOR, OFF_SCALE
 from smlib.plots.style import BASELINES, figure, grid, house, in_order, legend, model_style, no_data
 
 LABELS = {"parameters": "parameters", "bytes": "size of the weights (bytes)", "epochs": "epochs trained",
-          "best_epoch": "epoch kept",
+          "best_epoch": "epochs to the best",
           "seconds_per_100_epochs": "seconds per 100 epochs", "fit_s": "seconds to fit",
           "forecast_s": "seconds to forecast"}
 
