@@ -1,13 +1,14 @@
 """The ensemble engine against training one network at a time; prints one JSON object.
 
-    python benchmarks/ensemble.py [--members 750] [--networks LSTM 1D-CNN] [--seconds 4] [--rounds 5] [--device cuda]
+    python benchmarks/ensemble.py [--members 750] [--networks LSTM 1D-CNN] [--seconds 10] [--rounds 3] [--device cuda]
 
 Member-steps a second (a step: one batch of 50 of one network; every 20th is followed by a judgement on the whole
 validation set, and the best weights are kept) of
 
 - ``usual``: torch's own layers, a DataLoader, Adam as it comes, one ``.item()`` a batch;
 - ``best``: the same layers on tensors in memory, all rows of an epoch drawn at once, fused Adam;
-- ``engine``: `smlib.train.train_ensemble`, its start (making and stacking the members) included.
+- ``engine``: `smlib.train.train_ensemble`, its start (making and stacking the members) included, its worker processes,
+  which serve one call after the other, being there.
 
 The three run by turns in one process, so that what else the machine does meets all of them; ratios are taken within a
 round, and their median and range are given. The two loops get the number of threads that is faster for them.
@@ -130,19 +131,13 @@ def one_at_a_time(name, device, seconds, usual):
     return epochs_for(seconds, device, epoch)
 
 
-def engine(name, device, seconds, members):
-    """Member-steps a second of the engine, run for at least so many seconds."""
+def engine(name, device, members, epochs):
+    """Seconds that the engine takes for so many epochs."""
     sets = [(windows(TRAIN, k), windows(VALIDATION, k + 99)) for k in range(150)]  # 30 sites x 5 depths
     members = [Member(*sets[k % len(sets)], seed=k) for k in range(members)]
-
-    def run(epochs):
-        start = time.perf_counter()
-        train_ensemble(NETWORKS[name], members, epochs=epochs, patience=epochs, device=device)
-        return time.perf_counter() - start
-
-    once, twice = run(1), run(2)
-    epochs = max(2, int(np.ceil((seconds - once) / max(twice - once, 0.05 * twice))))
-    return epochs * len(members) * STEPS / run(epochs)
+    start = time.perf_counter()
+    train_ensemble(NETWORKS[name], members, epochs=epochs, patience=epochs, device=device)
+    return time.perf_counter() - start
 
 
 def loop(name, device, seconds, usual, threads):
@@ -167,11 +162,14 @@ def measure(name, device, members, seconds, rounds):
     """One network: rates of the three, and their ratios round by round."""
     threads = {way: threads_for(name, device, way == "usual") for way in ("usual", "best")}
     rates = {"usual": [], "best": [], "engine": []}
+    determinism.fix(0)
+    engine(name, device, members, 4)  # its worker processes start here
+    epochs = max(4, int(np.ceil(4 * seconds / engine(name, device, members, 4))))
     for _ in tqdm(range(rounds), desc=name, leave=False):
         for way in ("usual", "best"):
             rates[way].append(loop(name, device, seconds, way == "usual", threads[way]))
         determinism.fix(0)
-        rates["engine"].append(engine(name, device, seconds, members))
+        rates["engine"].append(epochs * members * STEPS / engine(name, device, members, epochs))
     ratios = {f"engine / {way}": [c / one for c, one in zip(rates["engine"], rates[way], strict=True)]
               for way in ("usual", "best")}
     return {"threads": threads, "member_steps_per_second": {way: spread(r) for way, r in rates.items()},
@@ -197,8 +195,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="The ensemble engine against one network at a time.")
     parser.add_argument("--members", type=int, default=750)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement, about")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement, about")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args(arguments)
     device = pick_device(asked.device)

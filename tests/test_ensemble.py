@@ -16,7 +16,7 @@ from smlib.data.windows import Windows
 from smlib.models import NETWORKS
 from smlib.models.recurrent import GANLSTM, LSTM
 from smlib.models.transformer import Transformer
-from smlib.train import Member, checkpoint, ensemble, train, train_ensemble
+from smlib.train import Member, checkpoint, ensemble, train, train_ensemble, workers
 
 SHORT = {"epochs": 3, "steps": 3, "batch": 20, "device": "cpu"}
 
@@ -165,6 +165,17 @@ def test_forecasts_are_those_of_the_member_as_a_network(make):
             np.testing.assert_allclose(forecast[row], expected, atol=2e-6)
     np.testing.assert_array_equal(found.predict(x[:150], [0])[0], forecast[1, :150])
     np.testing.assert_array_equal(found.predict(np.stack([x[:9], x[100:109]]), [2, 0])[1], forecast[1, 100:109])
+
+
+def test_processes_give_the_bits_that_threads_give(tmp_path, monkeypatch):
+    """Bits, checkpoints and errors of worker processes are those of this process."""
+    settings = SHORT | {"chunk": 4, "workers": 2}
+    threads = train_ensemble(LSTM, MEMBERS, **settings)
+    monkeypatch.setattr(workers, "WORTH", 0)
+    assert_same_bits(threads, train_ensemble(lambda f: LSTM(f), MEMBERS, checkpoints=tmp_path, **settings))
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ZeroDivisionError):
+        train_ensemble(lambda f: LSTM(f, hidden=1 // (f - 3)), MEMBERS, **settings)
 
 
 class Stop(Exception):

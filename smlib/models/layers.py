@@ -67,17 +67,90 @@ class LSTMLayer(nn.Module):
 
     def forward(self, x):
         """(inputs, day, batch) -> (hidden, day, batch)."""
-        c, states = None, []
-        for day in x.unbind(1):
-            if c is None:  # the zero state adds nothing
-                gates = self.weight[:, :self.inputs + 1] @ with_ones(day)
+        return _Recurrence.apply(x[None], self.weight[None])[0][0]
+
+
+class _Recurrence(torch.autograd.Function):
+    """`LSTMLayer` for all members at once, with its gradient written out, which is faster than to record it.
+
+    x (member, inputs, day, batch), weight (member, 4 hidden, inputs + 1 + hidden) -> h (member, hidden, day, batch),
+    and, kept for the gradient, day by day: z = [x, 1, h of the day before], the gates i, f, o, g, the cell c and tanh(c).
+    """
+
+    @staticmethod
+    def forward(x, weight):
+        members, inputs, days, batch = x.shape
+        hidden = weight.shape[1] // 4
+        z = x.new_ones(days, members, inputs + 1 + hidden, batch)
+        z[:, :, :inputs] = x.permute(2, 0, 1, 3)
+        gates = x.new_empty(days, members, 4 * hidden, batch)
+        c = x.new_empty(days, members, hidden, batch)
+        squashed = torch.empty_like(c)
+        h = x.new_empty(members, hidden, days, batch)
+        for t in range(days):
+            known = inputs + 1 + (hidden if t else 0)  # the zero state adds nothing
+            torch.bmm(weight[:, :, :known], z[t, :, :known], out=gates[t])
+            ifo, g = gates[t].split([3 * hidden, hidden], 1)
+            i, f, o = ifo.sigmoid_().split(hidden, 1)
+            torch.mul(i, _tanh(g), out=c[t])
+            if t:
+                c[t].addcmul_(f, c[t - 1])
+            torch.mul(o, _tanh(squashed[t].copy_(c[t])), out=h[:, :, t])
+            if t + 1 < days:
+                z[t + 1, :, inputs + 1:] = h[:, :, t]
+        return h, z, gates, c, squashed
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[1], *output[1:])
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, dh, *_):
+        weight, z, gates, c, squashed = ctx.saved_tensors
+        days, hidden = len(z), c.shape[2]
+        inputs = z.shape[2] - 1 - hidden
+        dx = torch.empty_like(z[:, :, :inputs]) if ctx.needs_input_grad[0] else None
+        dgates, dweight, dh_next, dc = torch.empty_like(gates[0]), torch.zeros_like(weight), 0, 0
+        for t in reversed(range(days)):
+            ifo, (i, f, o, g) = gates[t, :, :3 * hidden], gates[t].split(hidden, 1)
+            dh_t = dh[:, :, t] + dh_next
+            dtanh = dh_t * o
+            dc = torch.addcmul(dtanh, dtanh * squashed[t], squashed[t], value=-1).add_(dc)  # tanh' = 1 - tanh^2
+            di, df, do, dg = dgates.split(hidden, 1)
+            torch.mul(dc, g, out=di)
+            torch.mul(dc, c[t - 1], out=df) if t else df.zero_()
+            torch.mul(dh_t, squashed[t], out=do)
+            dgates[:, :3 * hidden].mul_(torch.addcmul(ifo, ifo, ifo, value=-1))  # sigmoid' = sigmoid - sigmoid^2
+            torch.mul(dc, i, out=dg)
+            dg.addcmul_(dg * g, g, value=-1)
+            dc = dc.mul_(f)
+            if t:
+                dweight = torch.bmm(dgates, z[t].transpose(1, 2)).add_(dweight)
             else:
-                gates = self.weight @ torch.cat([day, torch.ones_like(day[:1]), states[-1]])
-            ifo, g = gates.split([3 * self.hidden, self.hidden])
-            i, f, o = torch.sigmoid(ifo).split(self.hidden)
-            c = i * torch.tanh(g) if c is None else f * c + i * torch.tanh(g)
-            states.append(o * torch.tanh(c))
-        return torch.stack(states, 1)
+                known = inputs + 1
+                dweight[:, :, :known] += torch.bmm(dgates, z[0, :, :known].transpose(1, 2))
+            first = 0 if dx is not None else inputs + 1
+            if t or dx is not None:
+                dz = torch.bmm(weight[:, :, first:].transpose(1, 2), dgates)
+                dh_next = dz[:, inputs + 1 - first:]
+                if dx is not None:
+                    dx[t] = dz[:, :inputs]
+        return None if dx is None else dx.permute(1, 2, 0, 3), dweight
+
+    @staticmethod
+    def vmap(info, in_dims, x, weight):
+        x, weight = (a.expand(info.batch_size, *a.shape) if d is None else a.movedim(d, 0)
+                     for a, d in zip((x, weight), in_dims, strict=True))
+        members = x.shape[:2]
+        h, *kept = _Recurrence.apply(x.flatten(0, 1), weight.flatten(0, 1))
+        return ((h.unflatten(0, members), *(a.unflatten(1, members) for a in kept)), (0, 1, 1, 1, 1))
+
+
+def _tanh(x):
+    """tanh in place, by the logistic function: three times as fast on a CPU."""
+    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
 def layer_norm(x, gain, offset, epsilon=1e-5):

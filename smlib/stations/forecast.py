@@ -2,7 +2,6 @@
 
 import pickle
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +9,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from smlib.data.windows import LOOKBACK
-from smlib.determinism import prepare_thread
 from smlib.evaluate.entrants import entrant
 from smlib.models import BASELINES, MODELS, NETWORKS, Increment, Network, build, is_random, network_of
 from smlib.models.increment import TARGETS, IncrementScaler
 from smlib.rollout import roll_out
 from smlib.stations.levels import prepare_all, seed_of
-from smlib.train import Member, start_ensemble, worker_count
+from smlib.train import Member, start_ensemble, worker_count, worker_pool
 
 FITS = ("model", "target", "site", "level", "repetition", "fit_s", "forecast_s", "epochs", "best_epoch",
         "validation_loss", "parameters", "bytes")
@@ -103,12 +101,13 @@ def forecast_all(ds, *, models=tuple(MODELS), targets=TARGETS, leads=(1, 3, 7), 
             kept.append(models_)
         if keep:
             fitted[name, target] = kept
-    with ThreadPoolExecutor(worker_count(network.get("device", "auto")), initializer=prepare_thread) as pool:
+    networks = [name for name in models if name in NETWORKS]
+    member_steps = len(levels) * len(networks) * len(targets) * repetitions * network.get("epochs", 1500) * 20
+    with worker_pool(worker_count(network.get("device", "auto")), member_steps) as pool:
         settings = dict(network, progress=progress, checkpoints=checkpoints)
         started = [_Group(levels, name, features, targets, repetitions, seed, network_of(name, protocol, lookback),
                           pool, settings)
-                   for name in models if name in NETWORKS
-                   for features in sorted({level.train.x.shape[2] for level in levels})]
+                   for name in networks for features in sorted({level.train.x.shape[2] for level in levels})]
         for group in started:
             rows, curves = group.forecast(levels, values, fitted if keep else None)
             fits += rows

@@ -5,11 +5,12 @@ keeps its own data, batches, initial weights, best checkpoint and early stop, an
 """
 
 import copy
-import os
+import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,12 +18,13 @@ from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
 from smlib.data.windows import Windows
-from smlib.determinism import prepare_thread
 from smlib.train.checkpoint import Checkpoint, fingerprint
 from smlib.train.loop import JUDGE, TRAIN, draw_rows, optimisers_of, pick_device, update
+from smlib.train.workers import worker_count, worker_pool
 
-# Members that one thread trains together: more, and their numbers no longer fit the cache of a core; on a GPU, memory.
-CHUNK = {"cpu": 96, "cuda": 4096}
+# Members that one worker trains together: fewer, and Python's part of the time grows; more, and their numbers no longer
+# fit the cache of a core, or the memory of a GPU.
+CHUNK = {"cpu": 192, "cuda": 4096}
 # A member's numbers must not depend on the others, and the last numbers of a tensor that do not fill a vector register
 # are computed by other instructions than the rest: so the member axis is filled up to a multiple of this.
 FILL = 16 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 8
@@ -90,30 +92,25 @@ def train_ensemble(make, members, *, epochs=1500, patience=1500, learning_rate=1
     make : callable, ``make(features) -> torch.nn.Module`` from (batch, lookback, feature) to (batch,)
     members : list of Member, whose windows have the same features
     chunk : members trained together; the results do not depend on it, nor on `workers`
-    workers : threads that train chunks side by side, each on one core; by default all cores, on a GPU one
+    workers : how many train chunks side by side, each on one core; by default all cores, on a GPU one
     checkpoints : folder, or None. Work is kept there as it goes, and a killed call goes on from it to the same bits.
     name : what the progress bar says
     """
     device = pick_device(device)
     workers = workers or worker_count(device)
     chunk = chunk or min(CHUNK.get(device.type, 96), _round_up(-(-len(members) // workers)))
-    with ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
+    with worker_pool(workers, len(members) * epochs * steps) as pool:
         return start_ensemble(pool, make, members, epochs=epochs, patience=patience, learning_rate=learning_rate,
                               batch=batch, steps=steps, validation_batch=validation_batch, device=device, dtype=dtype,
                               progress=progress, chunk=chunk, checkpoints=checkpoints, name=name)()
 
 
-def worker_count(device):
-    """Threads that may train at once: one a core, on a GPU one."""
-    return 1 if pick_device(device).type == "cuda" else len(os.sched_getaffinity(0))
-
-
 def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
                    validation_batch=None, device="auto", dtype=torch.float32, progress=False, chunk=None,
                    checkpoints=None, name="ensemble"):
-    """`train_ensemble` on the threads of `pool`, which several ensembles can share; returns a function that waits.
+    """`train_ensemble` by the workers of `pool`, which several ensembles can share; returns a function that waits.
 
-    `pool` is a ThreadPoolExecutor whose threads began with `smlib.determinism.prepare_thread`.
+    `pool` is one that `smlib.train.worker_pool` gave.
     """
     device = pick_device(device)
     features = {m.train.x.shape[2] for m in members}
@@ -122,21 +119,27 @@ def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_
     settings = {"epochs": epochs, "patience": patience, "learning_rate": learning_rate, "batch": batch, "steps": steps,
                 "validation_batch": validation_batch}
     chunk = chunk or CHUNK.get(device.type, 96)
-    parts = [range(k, min(k + chunk, len(members))) for k in range(0, len(members), chunk)]
-    bar = tqdm(total=len(members) * epochs, desc=name, unit="epoch", leave=False, **({} if progress else
-                                                                                    {"disable": True}))
-
-    def job(part):
-        mine = [members[k] for k in part]
-        networks = [_start(make, features.copy().pop(), m.seed).to(dtype) for m in mine]
-        keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[0], mine, settings, dtype, device))
-        return _Chunk(networks, mine, settings, device, dtype, keep, bar).train()
-
-    jobs = [pool.submit(job, part) for part in parts]
+    parts = [members[k:k + chunk] for k in range(0, len(members), chunk)]
+    folder = tempfile.TemporaryDirectory()
+    tallies = [_Tally(Path(folder.name) / str(k)) for k in range(len(parts))]
+    jobs = [pool.submit(_train_part, make, part, settings, device, dtype, checkpoints, tally)
+            for part, tally in zip(parts, tallies, strict=True)]
 
     def result():
-        with bar:
-            done = [j.result() for j in jobs]
+        with folder, tqdm(total=len(members) * epochs, desc=name, unit="epoch", leave=False,
+                          **({} if progress else {"disable": True})) as bar:
+            waiting = True
+            while waiting:
+                waiting = wait(jobs, timeout=0.5).not_done
+                counts, losses = np.transpose([tally.read() for tally in tallies])
+                bar.set_postfix(validation=f"{np.nanmean(losses):.2e}" if np.isfinite(losses).any() else "?",
+                                refresh=False)
+                bar.update(max(int(counts.sum()) - bar.n, 0))
+                if any(j.done() and j.exception() for j in jobs):
+                    break
+            for job in jobs:
+                job.cancel()
+            done = [job.result() for job in jobs if not job.cancelled()]
         network = _start(make, features.copy().pop(), members[0].seed).to(device, dtype)
         return Ensemble(network, {n: torch.cat([d["best"][n] for d in done]) for n in done[0]["best"]},
                         *(np.concatenate([d[key] for d in done]) for key in
@@ -145,12 +148,36 @@ def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_
     return result
 
 
-class _Chunk:
-    """Members trained together on one thread: their state, and the loop over epochs."""
+def _train_part(make, members, settings, device, dtype, checkpoints, tally):
+    """One worker's job: the state of a trained chunk."""
+    networks = [_start(make, m.train.x.shape[2], m.seed).to(dtype) for m in members]
+    keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[0], members, settings, dtype, device))
+    return _Chunk(networks, members, settings, device, dtype, keep, tally).train()
 
-    def __init__(self, networks, members, settings, device, dtype, checkpoint, bar):
+
+class _Tally:
+    """How far one chunk is, in a small file that the worker writes and whoever waits reads."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        np.array([0, np.nan]).tofile(self.path)
+
+    def write(self, epochs, loss):
+        np.array([epochs, loss]).tofile(self.path)
+
+    def read(self):
+        """Epochs of all members that are done, and a median validation loss; NaN before the first."""
+        found = np.fromfile(self.path)
+        return found if len(found) == 2 else np.array([0, np.nan])
+
+
+class _Chunk:
+    """Members trained together by one worker: their state, and the loop over epochs."""
+
+    def __init__(self, networks, members, settings, device, dtype, checkpoint, tally):
         self.network = networks[0]
-        self.members, self.settings, self.device, self.checkpoint, self.bar = members, settings, device, checkpoint, bar
+        self.members, self.settings, self.device = members, settings, device
+        self.checkpoint, self.tally = checkpoint, tally
         self.call = _mapped(copy.deepcopy(self.network).to(device))
         params, _ = stack_module_state(networks)
         n = len(members)
@@ -173,15 +200,18 @@ class _Chunk:
             epoch += 1
             stopped = self._epoch(epoch)
             self.done["seconds"] = (spent + time.perf_counter() - start) * _share(self.done["epochs"])
-            self.bar.update(len(self.alive) + int(stopped.sum()) * (self.settings["epochs"] - epoch))
-            self.bar.set_postfix(validation=f"{np.median(self.done['lowest']):.2e}", refresh=False)
             if stopped.any():
                 self._repack(~stopped)
+            self._tell(epoch)
             if self.checkpoint:
                 self.checkpoint.keep(lambda at=epoch: self._state(at), at_once=False)
         if self.checkpoint:
             self.checkpoint.keep(lambda: self._state(epoch), at_once=True)
         return self.done
+
+    def _tell(self, epoch):
+        stopped = len(self.members) - len(self.alive)
+        self.tally.write(len(self.alive) * epoch + stopped * self.settings["epochs"], np.median(self.done["lowest"]))
 
     def _epoch(self, epoch):
         """Train and judge every living member for one epoch; returns which of them stop after it."""
@@ -248,8 +278,7 @@ class _Chunk:
             p.data = state["weights"][name]
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        stopped = np.setdiff1d(np.arange(len(self.members)), self.alive)
-        self.bar.update(len(self.alive) * state["epoch"] + len(stopped) * self.settings["epochs"])
+        self._tell(state["epoch"])
         return state["epoch"]
 
 

@@ -1,0 +1,31 @@
+"""Who trains: threads of this process, or processes beside it."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from joblib.externals.loky import get_reusable_executor
+
+from smlib import determinism
+from smlib.train.loop import pick_device
+
+# Member-steps from which processes pay: they take seconds to start, but threads of one Python get in each other's way.
+WORTH = 50_000
+
+
+def worker_count(device):
+    """Pieces of training that may go on at once: one a core, on a GPU one."""
+    return 1 if pick_device(device).type == "cuda" else len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def worker_pool(count, member_steps):
+    """An executor of `count` workers for about so much work; what they compute does not depend on which they are.
+
+    Processes stay at hand for a minute, for the next call, and go with this process.
+    """
+    if count > 1 and member_steps >= WORTH:
+        yield get_reusable_executor(count, timeout=60, initializer=determinism.fix)
+    else:
+        with ThreadPoolExecutor(count, initializer=determinism.prepare_thread) as pool:
+            yield pool
