@@ -74,7 +74,7 @@ class _Recurrence(torch.autograd.Function):
     """`LSTMLayer` for all members at once, with its gradient written out, which is faster than to record it.
 
     x (member, inputs, day, batch), weight (member, 4 hidden, inputs + 1 + hidden) -> h (member, hidden, day, batch),
-    and, kept for the gradient, day by day: z = [x, 1, h of the day before], the gates i, f, o, g, the cell c and tanh(c).
+    and, kept for the gradient, day by day: z = [x, 1, h of the day before], gates i, f, o, g, cell c and tanh(c).
     """
 
     @staticmethod
