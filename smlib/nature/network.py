@@ -1,0 +1,69 @@
+"""What sensors at points report of the simulated truth: another place than the cell, noise, drift and gaps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from smlib.nature.fields import rng_of
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """Errors of a point measurement; standard deviations over stations and levels in m3 m-3 unless said otherwise.
+
+    The sizes follow what is reported of networks of one probe a site: some 0.02 to 0.04 m3 m-3 for a point that stands
+    for a cell (Gruber et al. 2013), a few thousandths for the noise of a daily mean.
+    """
+
+    gain: float = 0.10  # of the point's departures from its mean, as a factor
+    offset: float = 0.02
+    wander: float = 0.008  # of what the point does differently for weeks
+    wander_days: float = 20.0
+    noise: float = 0.003
+    drift: float = 0.002  # a year
+    outages: float = 1.0  # a year and station
+    outage_days: float = 10.0  # their mean length
+
+
+EXACT = Sensor(gain=0, offset=0, wander=0, noise=0, drift=0, outages=0)
+
+
+def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor()):
+    """Daily soil moisture that stations with such sensors report.
+
+    Parameters
+    ----------
+    truth, soil_temperature : (site, level, time), m3 m-3 and degC
+    saturation : (site, level), m3 m-3
+    names : (site,), which with the seed decide a station's errors: they do not depend on the other stations
+    seed : int
+
+    Returns
+    -------
+    (site, level, time) float32, NaN during outages, which all levels of a station share, and below 0 degC, where
+    dielectric sensors see ice as dry soil.
+    """
+    found = np.full(truth.shape, np.nan, np.float32)
+    for k, name in enumerate(names):
+        found[k] = _one_site(truth[k].astype(float), saturation[k], rng_of(seed, "network", name), sensor)
+    return np.where(soil_temperature > 0, found, np.nan).astype(np.float32)
+
+
+def _one_site(truth, saturation, rng, sensor):
+    """(level, time) of one station before freezing is taken out."""
+    levels, days = truth.shape
+    mean = truth.mean(1, keepdims=True)
+    gain = np.exp(sensor.gain * rng.standard_normal((levels, 1)))
+    offset = sensor.offset * rng.standard_normal((levels, 1))
+    keep = np.exp(-1 / sensor.wander_days)
+    shocks = rng.standard_normal((levels, days)) * np.r_[1, np.full(days - 1, np.sqrt(1 - keep**2))]
+    wander = sensor.wander * lfilter([1], [1, -keep], shocks)
+    noise = sensor.noise * rng.standard_normal((levels, days))
+    years = (np.arange(days) - (days - 1) / 2) / 365.25
+    drift = sensor.drift * rng.standard_normal((levels, 1)) * years
+    seen = mean + gain * (truth - mean) + offset + wander + noise + drift
+    seen = np.clip(seen, 0.005, saturation[:, None])
+    for first in np.flatnonzero(rng.random(days) < sensor.outages / 365.25):
+        seen[:, first:first + 1 + rng.geometric(1 / sensor.outage_days)] = np.nan
+    return seen
