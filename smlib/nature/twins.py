@@ -1,0 +1,99 @@
+"""Simulated twins of the 30 stations of Wang et al. (2024): their places, soils, periods and weather statistics."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from smlib.data.schema import validate, with_attributes
+from smlib.nature import land, network, soil
+from smlib.nature.hydraulics import saxton_rawls
+from smlib.nature.weather import Climate, generate
+from smlib.paths import DATA
+
+BOUNDS_M = (0, 0.075, 0.15, 0.35, 0.75, 1.25)
+DEPTHS_M = (0.05, 0.10, 0.20, 0.50, 1.00)
+SPIN_UP = 3650  # days at least, of the whole period over and over, run before it
+COVERS = {"Grassland": 10, "Herbaceous cover": 10, "Shrub cover": 7, "Tree cover": 4, "Cropland": 12,
+          "Cropland, rained": 12, "Mosaic Cropland": 14}
+# What Table 1 misprints: a sign, and the coordinates of Coshocton for Durham-11-W in North Carolina.
+PLACES = {"Monahans-6-ENE": {"lon": -102.81}, "Durham-11-W": {"lat": 35.97, "lon": -79.09}}
+# Spelt otherwise in Table D2 than in Table 1.
+NAMES = {"Cape-Charles-5-ENE": "Cape-Charles", "Cullman-NAHRC": "Cullman", "GrouseCreek": "GrouseGreek",
+         "ShadowMtns": "Shadow Mtns"}
+WEATHER = ("precipitation", "air_temperature", "shortwave_down", "longwave_down", "relative_humidity", "wind_speed")
+
+
+def station_table():
+    """Tables 1 and D2 of Wang et al. (2024) by site: texture, land cover, place, period and weather statistics."""
+    published = DATA / "published"
+    splits = pd.read_csv(published / "wang2024_tableD2_splits.csv", index_col="site").rename(index=NAMES)
+    table = pd.read_csv(published / "wang2024_table1_sites.csv", index_col="site").join(splits, validate="1:1")
+    for site, place in PLACES.items():
+        for name, value in place.items():
+            table.loc[site, name] = value
+    for name in ("train_start", "test_end"):
+        table[name] = pd.to_datetime(table[name].str.replace(".", "-"))
+    return table
+
+
+def station_twins(sites=None, *, seed=0, sensor=network.Sensor()):  # noqa: B008
+    """What sensors at the twins report, and the truth behind it.
+
+    Parameters
+    ----------
+    sites : list of str, optional
+        Names in Table 1 of the paper; all 30 if not given. A twin does not depend on which others are made.
+    seed : int
+    sensor : network.Sensor
+
+    Returns
+    -------
+    two xarray.Dataset in the schema's names, (site, time) and (site, depth, time): reported and true. The weather is
+    the same in both and without errors. Days outside a site's period are NaN.
+
+    Notes
+    -----
+    The elevation of the sites is not in print and taken for 0 m; texture is that of the table at all depths.
+    """
+    table = station_table()
+    unknown = set(sites or ()) - set(table.index)
+    if unknown:
+        raise ValueError(f"no such station in Wang et al. (2024): {', '.join(sorted(unknown))}")
+    table = table.loc[list(sites)] if sites else table
+    pairs = [_twin(name, row, seed, sensor) for name, row in table.iterrows()]
+    return tuple(validate(_joined([pair[k] for pair in pairs])) for k in (0, 1))
+
+
+def _twin(name, row, seed, sensor):
+    """(reported, true) of one site."""
+    time = pd.date_range(row["train_start"], row["test_end"], freq="D")
+    climate = Climate(*([row[column]] for column in ("p_mean", "p_std", "ta_mean", "ta_std")))
+    weather = generate(time, [row["lat"]], [row["lon"]], [0.0], climate, seed)
+    cover = np.array([COVERS[row["land_cover"]]])
+    plants = land.vegetation(cover, [row["lat"]], [0.0], time.day_of_year.to_numpy())
+    hydraulics = saxton_rawls(np.array([row["sand_pct"]], float), np.array([row["clay_pct"]], float))
+    roots = land.root_fraction(cover, BOUNDS_M)
+
+    state = None
+    for _ in range(1 + -(-SPIN_UP // len(time))):
+        truth = soil.simulate(weather, hydraulics, plants, roots, BOUNDS_M, state=state)
+        state = truth["state"]
+    moisture, temperature = (truth[key].transpose(2, 1, 0) for key in ("soil_moisture", "soil_temperature"))
+    saturation = np.broadcast_to(hydraulics.theta_saturation[:, None], moisture.shape[:2])
+    seen = network.measure(moisture, temperature, saturation, [name], seed=seed, sensor=sensor)
+    return tuple(_dataset(name, row, time, weather, values, temperature) for values in (seen, moisture))
+
+
+def _dataset(name, row, time, weather, moisture, temperature):
+    soils = ("site", "depth", "time")
+    ds = xr.Dataset(
+        {key: (("site", "time"), weather[key].T) for key in WEATHER}
+        | {"soil_moisture": (soils, moisture), "soil_temperature": (soils, temperature)},
+        {"site": [name], "time": time, "depth": np.arange(1, len(DEPTHS_M) + 1), "lat": ("site", [row["lat"]]),
+         "lon": ("site", [row["lon"]]), "depth_m": (("site", "depth"), [DEPTHS_M])})
+    return with_attributes(ds)
+
+
+def _joined(parts):
+    joined = xr.concat(parts, "site", join="outer", data_vars="all")
+    return joined.assign_attrs(kind="simulated", source="twin", history="station twins by smlib.nature.twins")
