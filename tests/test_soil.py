@@ -198,7 +198,7 @@ def test_steady_rain_drains_at_the_moisture_whose_conductivity_is_its_rate(rain)
 
 @pytest.mark.parametrize("depth", [0.3, 1.25])
 def test_a_saturated_layer_drains_as_the_exact_solution(depth):
-    """With K = Ks (theta / s) ** m from d theta / dt = -K / depth follows theta = s (1 + (m - 1) Ks t / (s depth)) ** (1 / (1 - m))."""
+    """d theta / dt = -Ks (theta / s) ** m / depth has theta = s (1 + (m - 1) Ks t / (s depth)) ** (1 / (1 - m))."""
     h = saxton_rawls(np.array([65.0, 40.0, 25.0]), np.array([10.0, 20.0, 50.0]))
     m = 3 + 2 * h.b
     state = State(h.theta_saturation[:, None].copy(), np.full((3, 5), 15.0), np.zeros(3))
