@@ -65,3 +65,16 @@ def evolving(lat, lon, days, range_km, memory_days, rng, count=150, smoothness=n
     shocks = rng.standard_normal((days, count)) * np.sqrt(np.r_[1, np.full(days - 1, 1 - keep**2)])[:, None]
     amplitudes = lfilter([1], [1, -keep], shocks, axis=0).astype(np.float32)
     return amplitudes @ waves.at(lat, lon).T
+
+
+def changing(day, lat, lon, range_km, memory_days, rng, count=150):
+    """A field of unit variance that is a function of the date, `day` (time,) int: (time, cell) float32.
+
+    Its correlation in time is exp(-lag / memory_days), like that of `evolving`, which is another with every first day.
+    """
+    waves, a, b = Waves.draw(range_km, count, rng), *rng.standard_normal((2, count)) / np.sqrt(2)
+    turn = np.outer(day, rng.standard_cauchy(count) / memory_days)  # Cauchy is the spectrum of an exponential
+    sine = Waves(waves.wavevector, waves.phase - np.pi / 2)
+    parts = np.cos(turn) * a + np.sin(turn) * b, np.cos(turn) * b - np.sin(turn) * a
+    basis = np.concatenate([waves.at(lat, lon), sine.at(lat, lon)], 1)
+    return np.concatenate(parts, 1).astype(np.float32) @ basis.T

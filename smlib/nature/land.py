@@ -20,10 +20,11 @@ class Cover(NamedTuple):
     """What is typical of a land-cover class.
 
     Leaf area index (m2 m-2) at its least and most in the middle latitudes, about as MODIS's climatology has it; stem
-    factor (kg m-2) of the vegetation water content (SMAP ATBD of the ancillary VWC, Chan et al. 2013); beta of the root
-    profile (Jackson et al. 1996, Table 1, of the nearest biome); then where it grows: yearly temperature (degC) and
-    logarithm of precipitation over potential evapotranspiration, each with its tolerance, and the logarithm of its
-    abundance. `group` is the class's name in Rabiei et al. (2025, Table A1), where it has one.
+    factor (kg m-2) of the vegetation water content (SMAP's ancillary data report on it, Chan et al. 2013); beta of the
+    root profile (Jackson et al. 1996, of the nearest biome; mixed forest between the conifers' and the broadleaved
+    trees'); then where it grows: yearly temperature (degC) and logarithm of precipitation over potential
+    evapotranspiration, each with its tolerance, and the logarithm of its abundance. `group` is the class's name in
+    Rabiei et al. (2025, Table A1), where it has one.
     """
 
     name: str
@@ -66,7 +67,7 @@ _CROPS = np.array([cover.group == "Cropland" for cover in COVERS])
 _GREEN_ALONE = np.array([cover.group in ("Cropland", "Grassland") for cover in COVERS])
 
 
-def soil_texture(lat, lon, bounds_m, seed=0):
+def soil_texture(lat, lon, bounds_m, seed=0, contrast=1.0):
     """Mineral fractions, density and organic matter of the soil by depth.
 
     The log-ratios sand:silt and clay:silt are two correlated fields with parts of 220, 60 and 12 km range, so that
@@ -77,6 +78,8 @@ def soil_texture(lat, lon, bounds_m, seed=0):
     lat, lon : any shape, degrees; flattened
     bounds_m : (layer + 1,), depths of the layers' edges, m
     seed : int
+    contrast : float
+        Factor on how much places differ: 1 on a continent, less in a region of one parent material.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def soil_texture(lat, lon, bounds_m, seed=0):
     depth = _depths(bounds_m)[:, None]
     rng = rng_of(seed, "texture")
     a, b, rise, organic = sum(np.sqrt(share) * fields(lat, lon, range_km, rng, 4, count=200)
-                              for share, range_km in ((0.55, 220), (0.30, 60), (0.15, 12))).T
+                              for share, range_km in ((0.55, 220), (0.30, 60), (0.15, 12))).T * np.float32(contrast)
     # Skewed and heavy in the tails, as of the soils that are nearly all sand, silt or clay.
     sand_silt = 0.15 + 1.25 * (a + 0.08 * a**3) / 1.25
     clay_silt = -0.95 + 0.9 * ((0.35 * a + 0.94 * b) + 0.06 * b**3) / 1.18
@@ -180,8 +183,8 @@ def vegetation(land_cover, lat, elevation, doy, vigour=1.0):
     -------
     dict of (time, cell) float32
         lai (m2 m-2); fractional_cover (0 to 1), 1 - exp(-0.5 lai); vegetation_water_content (kg m-2), from the NDVI
-        that this cover means (0.1 bare to 0.86 full) by the polynomial and the stem factors of the SMAP ATBD (Chan et
-        al. 2013): of trees and shrubs the stems stay all year, of grass and crops they come and go with the leaves.
+        that this cover means (0.1 bare to 0.86 full) by SMAP's polynomial and stem factors (Chan et al. 2013): of trees
+        and shrubs the stems stay all year, of grass and crops they come and go with the leaves.
     """
     kind = np.asarray(land_cover) - 1
     lat, elevation = np.asarray(lat, float), np.nan_to_num(np.asarray(elevation, float))
@@ -203,7 +206,7 @@ def vegetation(land_cover, lat, elevation, doy, vigour=1.0):
 
 
 def root_fraction(land_cover, bounds_m):
-    """Share of the roots in each layer (layer, cell), 1 together: 1 - beta^depth in cm (Jackson et al. 1996, Eq. 1)."""
+    """Share of the roots in each layer (layer, cell), 1 together: 1 - beta^depth in cm (Jackson et al. 1996)."""
     _depths(bounds_m)
     root_beta = np.array(ROOTS)[np.asarray(land_cover) - 1]
     above = 1 - root_beta ** (100 * np.asarray(bounds_m, float)[:, None])
@@ -219,9 +222,10 @@ def _depths(bounds_m):
 
 
 def _potential_evapotranspiration(mean, std):
-    """Potential evapotranspiration in mm d-1 from the warmth of the year (Holdridge 1967): 58.93 mm a year and degree.
+    """Potential evapotranspiration in mm d-1 from the warmth of the year (Holdridge 1959): 58.93 mm a year and degree.
 
-    The warmth is the mean of the temperatures of a sinusoidal year, those below 0 degC taken as 0, above 30 as 30.
+    The warmth is the mean of the temperatures of a sinusoidal year, those below 0 degC taken as 0, above 30 as 30 (some
+    take the latter as 0).
     """
     phases = 2 * np.pi * (np.arange(12) + 0.5) / 12
     months = mean + np.sqrt(2) * std * np.cos(phases)[:, None]

@@ -12,8 +12,8 @@ from smlib.nature.fields import rng_of
 class Sensor:
     """Errors of a point measurement; standard deviations over stations and levels in m3 m-3 unless said otherwise.
 
-    The sizes follow what is reported of networks of one probe a site: some 0.02 to 0.04 m3 m-3 for a point that stands
-    for a cell (Gruber et al. 2013), a few thousandths for the noise of a daily mean.
+    The sizes follow, at the lower end, what is reported of points that stand for a cell: random errors of 0.02 to 0.06
+    m3 m-3, averaged over a network (Gruber et al. 2013). The noise of a daily mean is taken as a few thousandths.
     """
 
     gain: float = 0.10  # of the point's departures from its mean, as a factor

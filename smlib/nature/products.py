@@ -81,7 +81,7 @@ def imerg(precipitation, lat, lon, *, seed=0):
 def swir_transform(moisture, wilting, saturation, fractional_cover, lat, lon, *, seed=0):
     """MODIS-like transformed reflectance (1 - R)^2 / (2 R) of the short-wave infrared, no unit.
 
-    Linear in the wetness between a dry and a wet edge that both rise with vegetation (Sadeghi et al. 2017, Eqs. 4-6),
+    Linear in the wetness between a dry and a wet edge that both rise with vegetation (after Sadeghi et al. 2017),
     with noise of a fifth of the range between the edges.
     """
     wetness = (moisture - wilting) / (saturation - wilting)
@@ -110,13 +110,17 @@ def fractional_cover_8daily(truth, lat, lon, *, seed=0):
     return mean8
 
 
-def soil_maps(sand, clay, lat, lon, *, seed=0):
-    """SOLUS-like maps of sand and clay, percent (layer, cell): the truth's log-ratios, a smooth and a local error."""
+def soil_maps(sand, clay, lat, lon, *, name="SOLUS", errors=(0.25, 0.1), seed=0):
+    """Maps of sand and clay, percent (layer, cell), as SOLUS100 has them: the truth's log-ratios with errors.
+
+    `errors`: standard deviations of a smooth and of a local error of the log-ratios to silt; with `name` another map's.
+    """
     silt = 100 - sand - clay
     ratios = []
     for k, part in enumerate((sand, clay)):
-        rng = rng_of(seed, "product", "SOLUS", k)
-        error = 0.25 * field(lat, lon, 60, rng) + 0.1 * _cell_noise((1, len(lat)), lat, lon, f"SOLUS {k}", seed)[0]
+        rng = rng_of(seed, "product", name, k)
+        error = (errors[0] * field(lat, lon, 60, rng)
+                 + errors[1] * _cell_noise((1, len(lat)), lat, lon, f"{name} {k}", seed)[0])
         ratios.append(np.exp(np.log(np.maximum(part, 0.5) / np.maximum(silt, 0.5)) + error))
     total = 1 + ratios[0] + ratios[1]
     return (100 * ratios[0] / total).astype(np.float32), (100 * ratios[1] / total).astype(np.float32)

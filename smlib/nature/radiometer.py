@@ -1,13 +1,14 @@
 """Brightness temperatures of the land at L band, as a radiometer like that of SMAP would see them.
 
-The zero-order tau-omega model (Mo et al. 1982; O'Neill et al. 2019, Eq. 1) over a rough soil (h-Q-N model: Wang and
+The zero-order tau-omega model (Mo et al. 1982; O'Neill et al. 2019) over a rough soil (h-Q-N model: Wang and
 Choudhury 1981) whose dielectric constant is that of Mironov et al. (2009). Soil and canopy share one effective
 temperature; what the sky and the atmosphere add (a few K at most) is left out. Arrays of any shapes that broadcast,
 usually (time, cell) and (cell,). NaN in, NaN out.
 
-Mironov et al. (2009), IEEE TGRS 47, 2059-2070; Mo et al. (1982), JGR 87, 11229-11237; O'Neill et al. (2019), SMAP
-algorithm theoretical basis document, level 2 and 3 soil moisture (passive), revision E, JPL D-66480; Wang and
-Choudhury (1981), JGR 86, 5277-5282.
+Chaubell et al. (2020), IEEE TGRS 58, 3894-3905; Choudhury et al. (1982), JGR 87, 1301-1304; Mironov et al. (2009),
+IEEE TGRS 47, 2059-2070; Mo et al. (1982), JGR 87, 11229-11237; O'Neill et al. (2019), SMAP algorithm theoretical basis
+document, level 2 and 3 soil moisture (passive), revision E, JPL D-66480; Wang and Choudhury (1981), JGR 86, 5277-5282;
+Wigneron et al. (2017), Remote Sens. Environ. 192, 238-262.
 """
 
 import numpy as np
@@ -17,15 +18,17 @@ FREQUENCY = 1.41e9  # Hz
 ANGLE = 40.0  # degrees from nadir
 KELVIN = 273.15
 MIXING = 0.1771  # Q / h, as in SMAP's dual-channel algorithm (Chaubell et al. 2020)
-FROZEN = (5.0, 0.5)  # dielectric constant of frozen ground in CMEM (Holmes et al. 2012)
+FROZEN = (5.0, 0.5)  # dielectric constant of frozen ground in CMEM (after Hallikainen et al. 1984, 1985)
 
-# Roughness h, b (opacity a kg m-2) and single-scattering albedo omega by IGBP class 1..17, after the table for SMAP's
-# single-channel algorithms (O'Neill et al. 2019). Class 15 is snow and ice, 16 barren; water is 17 here.
+# Roughness h, b (opacity a kg m-2) and single-scattering albedo omega by IGBP class 1..17, about as in SMAP's
+# single-channel algorithms: h and omega as public codes take them from Wigneron et al. (2017, Tables 2 and 3), but for
+# wetland and the omega of towns. These and b could not be checked against the tables: b of an early edition is 0.12 for
+# mixed forest, 0.10 for grassland and wetland, 0 for towns. Class 15 is snow and ice, 16 barren; water is 17 here.
 IGBP_ROUGHNESS = np.array([0.160, 0.160, 0.160, 0.160, 0.160, 0.110, 0.110, 0.125, 0.156, 0.156, 0.156, 0.108, 0.0,
                            0.130, 0.0, 0.150, 0.0], np.float32)
 IGBP_B = np.array([0.100, 0.100, 0.120, 0.120, 0.110, 0.110, 0.110, 0.110, 0.110, 0.130, 0.110, 0.110, 0.100, 0.110,
                    0.0, 0.0, 0.0], np.float32)
-IGBP_OMEGA = np.array([0.12, 0.12, 0.12, 0.12, 0.08, 0.05, 0.05, 0.12, 0.08, 0.05, 0.05, 0.05, 0.03, 0.065, 0.0, 0.0,
+IGBP_OMEGA = np.array([0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.08, 0.05, 0.05, 0.05, 0.03, 0.065, 0.0, 0.0,
                        0.0], np.float32)
 
 
@@ -40,7 +43,7 @@ def surface_parameters(land_cover):
 def effective_temperature(surface, deep, weight=0.246):
     """Temperature (degC) that the emission of a soil has: deep + weight (surface - deep).
 
-    The weight is for L band (Choudhury et al. 1982, Table 2).
+    The weight is for L band (Choudhury et al. 1982; CMEM takes it at wavelengths from 16 to 35 cm).
     """
     return np.asarray(deep) + np.float32(weight) * (np.asarray(surface) - np.asarray(deep))
 

@@ -2,7 +2,9 @@
 
 Three retrievals invert the forward model of `radiometer`: the single-channel algorithms SCA-H and SCA-V, which take the
 opacity of the vegetation from ancillary data, and the dual-channel algorithm DCA, which finds it together with the
-moisture (O'Neill et al. 2019; Chaubell et al. 2020, IEEE JSTARS 13, 3894-3905). NaN in, NaN out.
+moisture (O'Neill et al. 2019; Chaubell et al. 2020, IEEE TGRS 58, 3894-3905; with its opacity drawn to the ancillary
+one: Chaubell et al. 2022, Regularized dual-channel algorithm for the retrieval of soil moisture and vegetation optical
+depth from SMAP measurements). NaN in, NaN out.
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import numpy as np
 from numba import guvectorize, njit
 from scipy.spatial import cKDTree
 
-from smlib.nature.fields import EARTH_KM, Waves, field, rng_of
+from smlib.nature.fields import EARTH_KM, changing, field, rng_of
 from smlib.nature.radiometer import (
     ANGLE,
     FREQUENCY,
@@ -48,7 +50,8 @@ def retrieve_dca(tb_h, tb_v, soil_temperature, vegetation_water_content, clay, r
     """Moisture (m3 m-3) and opacity tau at nadir from both polarisations.
 
     Minimises (TB_h - model)^2 + (TB_v - model)^2 + weight^2 (tau - b VWC)^2 by Levenberg and Marquardt's method, with
-    0.02 <= moisture <= 0.60 and 0 <= tau <= 3 (Chaubell et al. 2020, whose weight is 20 K; 0 asks the data alone).
+    0.02 <= moisture <= 0.60 and 0 <= tau <= 3: a regularised cost after Chaubell et al. (2022), with the weight of
+    20 K that is usual in codes of it (0 asks the data alone).
     """
     found = _dca(tb_h, tb_v, np.add(soil_temperature, KELVIN), np.multiply(b, vegetation_water_content),
                  mixing_coefficients(clay, frequency), roughness, omega, np.cos(np.radians(angle)), weight)
@@ -151,9 +154,10 @@ def _dca(tb_h, tb_v, kelvin, known, w, rough, omega, cos, weight, moisture, opac
 def overpass(time, lat, lon, orbit="AM"):
     """Whether a cell is seen on a day: bool (time, cell).
 
-    Circular sun-synchronous orbit of SMAP: 685 km up, 98.12 degrees of inclination, 117 revolutions in 8 days, a swath
-    of 1000 km, the equator crossed southwards at 6:00 ("AM") and northwards at 18:00 ("PM") of local solar time
-    (Entekhabi et al. 2010, Proc. IEEE 98, 704-716). Days are those of local solar time.
+    Circular sun-synchronous orbit of SMAP: 685 km up, a swath of 1000 km, a repeat after 8 days, the equator crossed
+    southwards at 6:00 ("AM") and northwards at 18:00 ("PM") of local solar time (Entekhabi et al. 2010, Proc. IEEE 98,
+    704-716). Such a height means 117 revolutions in 8 days and 98.12 degrees of inclination. Days are those of local
+    solar time.
 
     Parameters
     ----------
@@ -254,7 +258,7 @@ def _observe(time, lat, lon, truth, true, seed, orbit, errors, weight):
         return field(lat, lon, range_km, rng_of(seed, "retrieval", name))
 
     def slow(name, range_km, days):
-        return _changing(day, lat, lon, range_km, days, rng_of(seed, "retrieval", "slow", name))
+        return changing(day, lat, lon, range_km, days, rng_of(seed, "retrieval", "slow", name))
 
     def white(name):
         return _white(day, lat, lon, rng_of(seed, "retrieval", "noise", orbit, name))
@@ -292,16 +296,6 @@ def _observe(time, lat, lon, truth, true, seed, orbit, errors, weight):
     return {"tb_h": tb_h, "tb_v": tb_v, "DCA": dca, "SCA_H": retrieve_sca(usable[0], "H", *ancillary),
             "SCA_V": retrieve_sca(usable[1], "V", *ancillary), "opacity": opacity, "vegetation": vegetation,
             "seen": seen, "frozen": frozen, "snow": snow, "dense": vegetation > DENSE}
-
-
-def _changing(day, lat, lon, range_km, memory_days, rng, count=150):
-    """A field of unit variance (time, cell) that is a function of the date: correlation in time exp(-lag / memory)."""
-    waves, a, b = Waves.draw(range_km, count, rng), *rng.standard_normal((2, count)) / np.sqrt(2)
-    turn = np.outer(day, rng.standard_cauchy(count) / memory_days)  # Cauchy is the spectrum of an exponential
-    sine = Waves(waves.wavevector, waves.phase - np.pi / 2)
-    parts = np.cos(turn) * a + np.sin(turn) * b, np.cos(turn) * b - np.sin(turn) * a
-    basis = np.concatenate([waves.at(lat, lon), sine.at(lat, lon)], 1)
-    return np.concatenate(parts, 1).astype(np.float32) @ basis.T
 
 
 def _white(day, lat, lon, rng):

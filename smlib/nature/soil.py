@@ -224,7 +224,8 @@ def _change(inflow, dt, n, grid, work):
 def _sinks(c, theta, roots, evaporation, transpiration, dt, soil, grid, work, p):
     """Fills `work.sink`, mm d-1, by evaporation and roots at most at the given rates; returns the part evaporated.
 
-    Bare ground evaporates by its moisture (Lee and Pielke 1992); roots take their share, less below `stress_onset`.
+    Bare ground evaporates by its moisture (the cosine of Lee and Pielke 1992, theirs from 0 to field capacity, here
+    from the residual to `surface_field` times that); roots take their share, less below `stress_onset`.
     """
     for i in range(theta.shape[1]):
         liquid = theta[c, i] - work.ice[i]
@@ -300,7 +301,7 @@ def _redistribution(c, theta, roots, inflow, evaporation, transpiration, soil, g
 @inlined
 def _skin(net, temperature, wind, evapotranspiration, snow):
     """Temperature of the ground's surface, degC, that sheds as heat what radiation brings and evaporation leaves."""
-    exchange = 1200 * max(0.5, wind) / 208 + 4 * 5.67e-8 * (temperature + 273.15) ** 3  # W m-2 K-1; FAO-56, Eq. 4
+    exchange = 1200 * max(0.5, wind) / 208 + 4 * 5.67e-8 * (temperature + 273.15) ** 3  # W m-2 K-1; 208: FAO-56, grass
     skin = temperature + (net - LATENT_W * evapotranspiration) / exchange
     return min(skin, 0.0) if snow > 0 else skin
 

@@ -5,7 +5,8 @@ autoregressive in time. What is latent depends on place, date and seed alone, so
 pieces, has the weather of the whole, to the bit.
 
 Whether a day is wet is a thresholded latent field (as in Wilks 1998), how much it rains a quantile transform of the
-same field. Amounts of wet days are Weibull (Wilson and Toumi 2005), which fits any mean and standard deviation.
+same field. Amounts of wet days are Weibull, as heavy rain is after Wilson and Toumi (2005), which fits any mean and
+standard deviation.
 """
 
 from dataclasses import dataclass, fields, replace
