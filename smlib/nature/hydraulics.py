@@ -54,16 +54,20 @@ class Hydraulics:
                             for f in fields(self)))
 
 
-def saxton_rawls(sand, clay, organic_matter=2.5):
+def saxton_rawls(sand, clay, organic_matter=2.5, gravel=0.0):
     """`Hydraulics` of soils of `sand`, `clay` and `organic_matter`, percent by weight (any shapes that broadcast).
 
-    Eqs. 1-5 and 15-18 of Table 1, at the normal bulk density and without gravel. The equations were fitted to soils of
+    Eqs. 1-5 and 15-18 of Table 1, at the normal bulk density. `gravel`, percent of the volume, holds no water: moisture
+    and conductivity, of fine earth in the equations, are here of the whole soil. The equations were fitted to soils of
     at most 60 % clay and 8 % organic matter: beyond, the values of the limit are taken. Raises ValueError where sand
-    and clay are no percentages or sum to more than 100.
+    and clay are no percentages or sum to more than 100, or gravel is not below 90.
     """
-    s, c, om = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (sand, clay, organic_matter)))
+    s, c, om, gravel = np.broadcast_arrays(
+        *(np.asarray(x, np.float64) for x in (sand, clay, organic_matter, gravel)))
     if not ((s >= 0) & (c >= 0) & (s + c <= 100.001) & (om >= 0)).all():
         raise ValueError("sand and clay must be percentages with a sum of at most 100, organic matter not negative")
+    if not ((gravel >= 0) & (gravel < 90)).all():
+        raise ValueError("gravel must be a percentage below 90")
     s, c, om = s / 100, np.minimum(c, 60) / 100, np.minimum(om, 8)
     wilting = -0.024 * s + 0.487 * c + 0.006 * om + 0.005 * s * om - 0.013 * c * om + 0.068 * s * c + 0.031
     wilting = wilting + 0.14 * wilting - 0.02
@@ -79,4 +83,5 @@ def saxton_rawls(sand, clay, organic_matter=2.5):
     saturation = np.maximum(field + pores - 0.097 * s + 0.043, field + 0.02)
     b = np.log(WILTING_KPA / FIELD_KPA) / np.log(field / wilting)
     k = 24 * 1930 * (saturation - field) ** (3 - 1 / b)
-    return Hydraulics(wilting, field, saturation, k, b, entry)
+    earth = 1 - gravel / 100
+    return Hydraulics(earth * wilting, earth * field, earth * saturation, earth * k, b, entry)

@@ -10,6 +10,7 @@ from smlib.nature.hydraulics import saxton_rawls
 from smlib.nature.weather import Climate, Weather, climate
 
 BOUNDS_M = (0.0, 0.1, 0.4, 1.0)
+REGION_RAIN = 1.0  # mm d-1
 SPIN_UP = 2  # years run before the first that is kept
 
 # The land model behind the NLDAS-2-like product: the same equations, other constants, and leaves by climatology.
@@ -31,6 +32,7 @@ class Ground:
     land_cover : (cell,), IGBP code
     climate : Climate
     texture : dict of (layer, cell), as `land.soil_texture` gives
+    gravel : (cell,), percent of the volume
     bounds_m : (layer + 1,), depths of the layers' edges, m
     """
 
@@ -40,26 +42,35 @@ class Ground:
     land_cover: np.ndarray
     climate: Climate
     texture: dict
+    gravel: np.ndarray
     bounds_m: tuple
 
     @property
     def hydraulics(self):
         """`Hydraulics` (layer, cell) of the texture."""
-        return saxton_rawls(*(self.texture[name] for name in ("sand", "clay", "organic_matter")))
+        return saxton_rawls(*(self.texture[name] for name in ("sand", "clay", "organic_matter")), self.gravel)
 
     def __getitem__(self, cells):
         """The ground of some cells."""
         return replace(self, **{name: getattr(self, name)[cells] for name in
-                                ("lat", "lon", "elevation", "land_cover", "climate")},
+                                ("lat", "lon", "elevation", "land_cover", "climate", "gravel")},
                        texture={name: x[:, cells] for name, x in self.texture.items()})
 
 
-def ground(lat, lon, elevation, bounds_m=BOUNDS_M, seed=0, contrast=1.0):
-    """The `Ground` of land cells (cell,), degrees and m; `contrast` as in `land.soil_texture`."""
+def ground(lat, lon, elevation, bounds_m=BOUNDS_M, seed=0, *, contrast=1.0, rain_contrast=1.0, gravel=0.0):
+    """The `Ground` of land cells (cell,), degrees and m.
+
+    For a region that is more of a piece than a continent: `contrast` as in `land.soil_texture`, and `rain_contrast`,
+    the power to which departures of the yearly rain from REGION_RAIN are raised. gravel: percent of the volume.
+    """
     weather = climate(lat, lon, elevation, seed)
+    if rain_contrast != 1:
+        factor = (REGION_RAIN / weather.precipitation_mean) ** (1 - rain_contrast)
+        weather = replace(weather, precipitation_mean=weather.precipitation_mean * factor,
+                          precipitation_std=weather.precipitation_std * factor)
     cover = land.land_cover(lat, lon, elevation, seed, weather)
     return Ground(np.ravel(lat), np.ravel(lon), np.ravel(elevation), cover, weather,
-                  land.soil_texture(lat, lon, bounds_m, seed, contrast), tuple(bounds_m))
+                  land.soil_texture(lat, lon, bounds_m, seed, contrast), np.full(np.size(lat), gravel), tuple(bounds_m))
 
 
 def with_run_up(time, years):

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from smlib.data.schema import validate, with_attributes
+from smlib.data.schema import validate
 from smlib.nature import land, network, soil
 from smlib.nature.hydraulics import saxton_rawls
+from smlib.nature.sites import station_dataset
 from smlib.nature.weather import Climate, generate
 from smlib.paths import DATA
 
@@ -20,7 +21,6 @@ PLACES = {"Monahans-6-ENE": {"lon": -102.81}, "Durham-11-W": {"lat": 35.97, "lon
 # Spelt otherwise in Table D2 than in Table 1.
 NAMES = {"Cape-Charles-5-ENE": "Cape-Charles", "Cullman-NAHRC": "Cullman", "GrouseCreek": "GrouseGreek",
          "ShadowMtns": "Shadow Mtns"}
-WEATHER = ("precipitation", "air_temperature", "shortwave_down", "longwave_down", "relative_humidity", "wind_speed")
 
 
 def station_table():
@@ -81,17 +81,8 @@ def _twin(name, row, seed, sensor):
     moisture, temperature = (truth[key].transpose(2, 1, 0) for key in ("soil_moisture", "soil_temperature"))
     saturation = np.broadcast_to(hydraulics.theta_saturation[:, None], moisture.shape[:2])
     seen = network.measure(moisture, temperature, saturation, [name], seed=seed, sensor=sensor)
-    return tuple(_dataset(name, row, time, weather, values, temperature) for values in (seen, moisture))
-
-
-def _dataset(name, row, time, weather, moisture, temperature):
-    soils = ("site", "depth", "time")
-    ds = xr.Dataset(
-        {key: (("site", "time"), weather[key].T) for key in WEATHER}
-        | {"soil_moisture": (soils, moisture), "soil_temperature": (soils, temperature)},
-        {"site": [name], "time": time, "depth": np.arange(1, len(DEPTHS_M) + 1), "lat": ("site", [row["lat"]]),
-         "lon": ("site", [row["lon"]]), "depth_m": (("site", "depth"), [DEPTHS_M])})
-    return with_attributes(ds)
+    return tuple(station_dataset([name], [row["lat"]], [row["lon"]], time, weather, values, temperature, DEPTHS_M)
+                 for values in (seen, moisture))
 
 
 def _joined(parts):
