@@ -50,10 +50,11 @@ class Block:
         """(lat, lon, elevation) of the land cells (cell,)."""
         return self.grid.lat[self.land], self.grid.lon[self.land], self.elevation[self.land]
 
-    def rows(self, part):
-        """The block of some rows."""
-        grid = Grid(self.grid.lat[part], self.grid.lon[part])
-        return replace(self, grid=grid, elevation=self.elevation[part])
+    def part(self, rows, columns=slice(None), time=None):
+        """The block of some rows and columns."""
+        grid = Grid(self.grid.lat[rows, columns], self.grid.lon[rows, columns])
+        return replace(self, grid=grid, elevation=self.elevation[rows, columns],
+                       time=self.time if time is None else time)
 
     def full(self, values):
         """(..., cell) float32 on (..., y, x), NaN off land."""

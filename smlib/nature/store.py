@@ -5,6 +5,7 @@ import warnings
 import dask.array
 import joblib
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numcodecs import BitRound
 from threadpoolctl import threadpool_limits
@@ -34,54 +35,62 @@ def write_group(store, group, ds, compute=True, chunks=None):
         ds.to_zarr(store, group=group, mode="a", encoding=encoding, compute=compute, consolidated=False)
 
 
-def write_blocks(store, prefix, make, block, unit=1, jobs=None):
-    """Make a grid in blocks of rows and write what they hold, group by group.
+def block_tasks(store, prefix, make, block, unit=1, jobs=1):
+    """Prepare the groups of a grid, empty, and give the tasks that fill them, each a block of rows.
 
     Parameters
     ----------
     store : path
     prefix : str, before the names of the groups
-    make : function of a `blocks.Block` that gives {group: dataset}, with as many rows or a divisor of them
+    make : function of a `blocks.Block` that gives {group: dataset}, as wide as the block or a divisor of it
     block : blocks.Block of the whole grid
     unit : int
-        Rows of a block are a multiple of it.
-    jobs : int, optional
-        Processes; as many as there are cores if not given.
+        Rows and columns of a block are a multiple of it.
+    jobs : int
+        Processes that will share the tasks.
     """
-    land = block.land.sum(1)
-    whole = land.sum() * len(block.time)
-    jobs = jobs or (joblib.cpu_count() if whole > WORTH else 1)
+    land = block.land
     rows = len(land)
-    parts = max(2 * jobs if jobs > 1 else 1, -(-whole // CELL_DAYS))
+    parts = max(3 * jobs if jobs > 1 else 1, -(-land.sum() * len(block.time) // CELL_DAYS))
     height = max(unit, unit * round(rows / parts / unit))
-    # Its smallest piece with land says what there is to write, and compiles for all processes.
-    first = int(np.argmax([land[k:k + unit].sum() for k in range(0, rows, unit)])) * unit
-    probe = make(block.rows(slice(first, first + unit)))
+    # A small piece and a few days say what there is to write, and compile for all processes.
+    y, x = (unit * (k // unit) for k in np.argwhere(land)[land.sum() // 2])
+    probe = make(block.part(slice(y, y + unit), slice(x, x + unit), block.time[:1]))
     for group, ds in probe.items():
-        write_group(store, prefix + group, _template(ds, block.grid.lat[:, 0], unit), False, {"y": height})
-    slices = [slice(k, min(k + height, rows)) for k in range(0, rows, height)]
-    work = (joblib.delayed(_write_block)(store, prefix, make, block.rows(part), part) for part in slices
-            if land[part].any())
-    done = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered")(work)
-    for _ in tqdm(done, total=sum(land[part].any() for part in slices), desc=make.__name__, leave=False, disable=None):
+        write_group(store, prefix + group, _template(ds, block, unit), False, {"y": height})
+    return [joblib.delayed(_write_block)(store, prefix, make, block.part(slice(k, k + height)), k)
+            for k in range(0, rows, height) if land[k:k + height].any()]
+
+
+def run_tasks(tasks, jobs, name):
+    """Do all tasks, in worker processes if `jobs` is more than one."""
+    done = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered")(tasks)
+    for _ in tqdm(done, total=len(tasks), desc=name, leave=False, disable=None):
         pass
 
 
-def _template(ds, lat, unit):
-    """`ds` with as many rows as there are, and nothing in them yet."""
+def processes(cell_days):
+    """How many processes a work of so many cell-days is worth."""
+    return joblib.cpu_count() if cell_days > WORTH else 1
+
+
+def _template(ds, block, unit):
+    """`ds` as large as the whole grid and with all its days, and nothing in it yet."""
     times = unit // ds.sizes["y"]
-    lat = lat.reshape(-1, times).mean(1)
-    data = {name: (da.dims, dask.array.full([len(lat) if d == "y" else n for d, n in da.sizes.items()], np.nan,
-                                            dtype=np.float32, chunks=-1), da.attrs) for name, da in ds.items()}
-    coords = {name: c for name, c in ds.coords.items() if name != "lat"}
-    return xr.Dataset(data, coords | {"lat": ("y", lat, ds["lat"].attrs)}, ds.attrs)
+    lat, lon = (axis.reshape(-1, times).mean(1) for axis in (block.grid.lat[:, 0], block.grid.lon[0]))
+    sizes = dict(ds.sizes) | {"time": len(block.time), "y": len(lat), "x": len(lon)}
+    data = {name: (da.dims, dask.array.full([sizes[d] for d in da.dims], np.nan, dtype=np.float32, chunks=-1), da.attrs)
+            for name, da in ds.items()}
+    coords = {name: c for name, c in ds.coords.items() if name not in ("lat", "lon", "time")}
+    return xr.Dataset(data, coords | {"lat": ("y", lat, ds["lat"].attrs), "lon": ("x", lon, ds["lon"].attrs),
+                                      "time": pd.DatetimeIndex(block.time)}, ds.attrs)
 
 
-def _write_block(store, prefix, make, block, part):
+def _write_block(store, prefix, make, block, first):
     with threadpool_limits(1):  # the same bits in one process and in many
         made = make(block)
     for group, ds in made.items():
         times = len(block.elevation) // ds.sizes["y"]
-        region = {"y": slice(part.start // times, -(-part.stop // times))}
-        plain = xr.Dataset({name: (da.dims, rounded(da.values)) for name, da in ds.items() if "time" in da.dims})
+        region = {"y": slice(first // times, first // times + ds.sizes["y"])}
+        plain = xr.Dataset({name: (da.dims, rounded(da.values)) for name, da in ds.items()})
         plain.to_zarr(store, group=prefix + group, region=region, consolidated=False)

@@ -12,16 +12,18 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import joblib
 import numpy as np
 import shapely
 import xarray as xr
 from filelock import FileLock
+from threadpoolctl import threadpool_limits
 
 from smlib import paths
 from smlib.data.schema import validate
 from smlib.nature import blocks, grids, land, sites, terrain, truth, twins
 from smlib.nature.blocks import Block
-from smlib.nature.store import write_blocks, write_group
+from smlib.nature.store import block_tasks, processes, run_tasks, write_group
 
 SCALES = ("smoke", "quick", "full")
 NAMES = ("stations", "qilian", "conus", "networks")
@@ -29,8 +31,8 @@ NAMES = ("stations", "qilian", "conus", "networks")
 YEARS = {"qilian": {"smoke": (2020, 2021), "quick": (2017, 2021), "full": (2017, 2021)},
          "conus": {"smoke": (2018, 2018), "quick": (2018, 2020), "full": (2018, 2022)},
          "networks": {"smoke": (2016, 2016), "quick": (2016, 2018), "full": (2015, 2020)}}
-EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 5, "full": 1},
-         "nldas": {"smoke": 20, "quick": 4, "full": 1}}
+EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 6, "full": 1},
+         "nldas": {"smoke": 20, "quick": 5, "full": 1}}
 TWINS_SMOKE = ["Stillwater-2-W", "Fort Reno #1", "Durham-11-W"]
 # About the outline of the Qilian Mountains, drawn by hand: longitude and latitude.
 QILIAN = ((93.5, 38.9), (95.0, 39.6), (97.0, 39.8), (98.5, 39.4), (100.0, 38.9), (101.5, 38.1), (102.8, 37.5),
@@ -43,8 +45,8 @@ QILIAN_GROUND = {"contrast": 0.3, "rain_contrast": 0.3, "gravel": 44.0}
 NETWORKS = {
     "CTP-SMTMN": ((31.0, 32.0, 91.5, 93.0), (4700, 150, 4450, 5300), 40),
     "HOBE": ((55.5, 56.5, 8.5, 9.5), (50, 30, 0, 170), 30),
-    "OZNET": ((-36.0, -34.0, 145.0, 147.5), (180, 60, 70, 500), 38),
-    "SNOTEL": ((38.5, 40.5, -107.5, -105.0), (2800, 450, 1600, 4300), 40),
+    "OZNET": ((-35.5, -34.0, 145.0, 147.0), (180, 60, 70, 500), 38),
+    "SNOTEL": ((39.0, 40.5, -107.0, -105.0), (2800, 450, 1600, 4300), 40),
 }
 
 
@@ -146,7 +148,8 @@ def _qilian(store, scale, time, seed):
     inside = shapely.contains_xy(shapely.Polygon(QILIAN), grid.lon, grid.lat)
     block = _block(grid, terrain.QILIAN, time, seed, QILIAN_GROUND, inside)
     write_group(store, "statics", statics(block))
-    write_blocks(store, "", blocks.qilian, block)
+    jobs = processes(block.land.sum() * len(time))
+    run_tasks(block_tasks(store, "", blocks.qilian, block, jobs=jobs), jobs, "qilian")
 
 
 def _conus(store, scale, time, seed):
@@ -157,10 +160,18 @@ def _conus(store, scale, time, seed):
                                            seed=seed)
     write_group(store, "solus", validate(block.dataset({"sand": sand, "clay": clay, "silt": 100 - sand - clay}),
                                          needs=()))
-    write_blocks(store, "", blocks.conus, block)
     coarse = _thinned(grids.regular(*sites.CONUS_BOX, 0.125), EVERY["nldas"][scale])
-    write_blocks(store, "", blocks.nldas, _block(coarse, terrain.CONUS, time, seed))
-    for group, ds in conus_stations(time, seed).items():
+    model = _block(coarse, terrain.CONUS, time, seed)
+    jobs = processes((block.land.sum() + model.land.sum()) * len(time))
+    tasks = [joblib.delayed(_write_stations)(store, time, seed)]
+    tasks += block_tasks(store, "", blocks.conus, block, jobs=jobs)
+    run_tasks(tasks + block_tasks(store, "", blocks.nldas, model, jobs=jobs), jobs, "conus")
+
+
+def _write_stations(store, time, seed):
+    with threadpool_limits(1):
+        groups = conus_stations(time, seed)
+    for group, ds in groups.items():
         write_group(store, group, ds)
 
 
@@ -191,6 +202,7 @@ def conus_stations(time, seed=0):
 
 
 def _networks(store, scale, time, seed):
+    tasks, jobs = [], 1 if scale == "smoke" else joblib.cpu_count()
     for name, (box, relief, number) in NETWORKS.items():
         south, north, west, east = box
         if scale == "smoke":
@@ -199,12 +211,13 @@ def _networks(store, scale, time, seed):
         block = _block(grid, terrain.Relief(*relief, box=box), time, seed)
         ground = truth.ground(*block.cells, seed=seed)
         write_group(store, f"{name}/statics", statics(block, ground))
-        write_blocks(store, f"{name}/", blocks.network, block, unit=10)
+        tasks += block_tasks(store, f"{name}/", blocks.network, block, unit=10, jobs=jobs)
         chosen = np.sort(truth.rng_of(seed, "sites", name).choice(len(ground.lat), number, replace=False))
         names = [f"{name}-{k:02d}" for k in range(1, number + 1)]
         pair = sites.observed(ground[chosen], names, [name] * number, time, seed)
         for kind, ds in zip(("reported", "truth"), pair, strict=True):
             write_group(store, f"{name}/stations/{kind}", validate(ds))
+    run_tasks(tasks, jobs, "networks")
 
 
 def statics(block, ground=None):
