@@ -191,12 +191,14 @@ def _sphere(lat, lon):
 class Errors:
     """Standard deviations of what stands between the truth and a retrieval (`NONE`: nothing does).
 
-    footprint_slow (8 days) and footprint_noise, m3 m-3: the antenna sees more land than the cell, and less depth.
+    footprint_map, footprint_slow (8 days) and footprint_noise, m3 m-3: the antenna sees more land than the cell, and
+    less depth.
     instrument, K. Of the ancillary data: temperature_map, temperature_slow (8 days) and temperature_noise, K; clay,
     percent; those of vegetation (slow: 45 days), roughness (slow: 20 days) and omega are of a factor's logarithm.
     Set so that retrievals differ from the truth about as SMAP's do from its core validation sites (ubRMSE near 0.04).
     """
 
+    footprint_map: float = 0.04
     footprint_slow: float = 0.022
     footprint_noise: float = 0.02
     instrument: float = 1.3
@@ -211,7 +213,7 @@ class Errors:
     clay: float = 6.0
 
 
-NONE = Errors(*[0.0] * 12)
+NONE = Errors(*[0.0] * 13)
 
 
 def observe(time, lat, lon, truth, parameters, *, seed=0, orbit="AM", errors=Errors(), weight=20.0, chunk=1024):
@@ -267,8 +269,9 @@ def _observe(time, lat, lon, truth, true, seed, orbit, errors, weight):
     ice = truth.get("frozen_fraction", (temperature < 0).astype(np.float32))
     noise, noise_temperature = white("land")
     moisture = truth["soil_moisture"]
-    if errors.footprint_slow or errors.footprint_noise:
-        strange = errors.footprint_slow * slow("footprint", 60, 8) + errors.footprint_noise * noise
+    if errors.footprint_map or errors.footprint_slow or errors.footprint_noise:
+        strange = (errors.footprint_map * fixed("footprint", 60) + errors.footprint_slow * slow("footprint", 60, 8)
+                   + errors.footprint_noise * noise)
         moisture = np.maximum(moisture + strange, 0.5 * moisture)  # dry land stays dry
     tb = brightness_temperature(moisture, temperature, vegetation, *(
         true[k] for k in ("clay", "roughness", "omega", "b")), ice)

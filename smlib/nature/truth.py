@@ -14,11 +14,13 @@ REGION_RAIN = 1.0  # mm d-1
 SPIN_UP = 2  # years run before the first that is kept
 
 # The land model behind the NLDAS-2-like product: the same equations, other constants, and leaves by climatology.
-MODEL = soil.Physics(evaporation_factor=0.9, surface_field=1.1, conductivity_factor=1.5, infiltration=2.0,
+# The errors were set so that it lies as far from the simulated networks, about, as NLDAS-2 from the measured ones.
+MODEL = soil.Physics(evaporation_factor=0.75, surface_field=1.4, conductivity_factor=0.4, infiltration=2.0,
                      stress_onset=0.8, degree_day=4.5)
-MODEL_RAIN = 0.4  # standard deviation of the logarithm of the factor on its rain, over 100 km and 3 days
+MODEL_RAIN = 1.2  # standard deviation of the logarithm of the factor on its rain ...
+MODEL_REACH, MODEL_MEMORY = 100, 8  # ... over so many km and days
 MODEL_AIR = 1.0  # degC, of its air temperature, over 300 km and 5 days
-MODEL_SOIL = (0.45, 0.35)  # of the log-ratios of its soil map's sand and clay over silt: smooth and local error
+MODEL_SOIL = (0.2, 0.15)  # of the log-ratios of its soil map's sand and clay over silt: smooth and local error
 MODEL_LEAVES = 0.8  # factor on leaf area
 
 
@@ -142,7 +144,7 @@ def land_model(lat, lon, elevation, time, seed=0, *, spacing=0.125, spin_up=SPIN
         forcing = {name: x + (forcing[name] if forcing else 0) for name, x in weather.items()}
     forcing = {name: 0.25 * x for name, x in forcing.items()}
     number = days.astype(np.int64)
-    rain = changing(number, lat, lon, 100, 3, rng_of(seed, "NLDAS", "rain"))
+    rain = changing(number, lat, lon, MODEL_REACH, MODEL_MEMORY, rng_of(seed, "NLDAS", "rain"))
     forcing["precipitation"] *= np.exp(MODEL_RAIN * rain - MODEL_RAIN**2 / 2)
     forcing["air_temperature"] += MODEL_AIR * changing(number, lat, lon, 300, 5, rng_of(seed, "NLDAS", "air"))
     return simulate(cells, time, seed, spin_up=spin_up, forcing=forcing, physics=MODEL, leaves=MODEL_LEAVES)
