@@ -20,7 +20,8 @@ DAYS = 128  # of a chunk
 
 def rounded(values):
     """float32 `values` with KEEP_BITS of their fraction, which compress to about half."""
-    return BitRound(KEEP_BITS).encode(np.ascontiguousarray(values, np.float32))
+    values = np.ascontiguousarray(values, np.float32)
+    return np.asarray(BitRound(KEEP_BITS).encode(values)).view(np.float32).reshape(values.shape)
 
 
 def write_group(store, group, ds, compute=True, chunks=None):
