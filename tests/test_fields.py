@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from smlib.nature.fields import Waves, evolving, field, rng_of
+from smlib.nature.fields import Waves, changing, evolving, field, rng_of
 
 LAT, LON = np.full(30, 40.0), -100 + np.arange(30) * 1.0
 STEP_KM = 6371 * np.cos(np.radians(40)) * np.radians(1)
@@ -32,6 +32,22 @@ def test_an_evolving_field_remembers_for_its_days():
     assert series.shape == (20000, 3) and series.dtype == np.float32
     np.testing.assert_allclose(series.var(0), 1, atol=0.25)
     np.testing.assert_allclose((series[7:] * series[:-7]).mean(0) / series.var(0), np.exp(-1), atol=0.05)
+
+
+def test_a_changing_field_is_a_function_of_date_and_place():
+    """Its variance and its correlations in time and space are right over many draws; a date has one field."""
+    day = np.arange(17000, 17060)
+    drawn = np.stack([changing(day, LAT, LON, 300, 5, np.random.default_rng(s)) for s in range(200)])
+    assert drawn.shape == (200, 60, 30) and drawn.dtype == np.float32
+    assert drawn.mean() == pytest.approx(0, abs=0.03) and drawn.var() == pytest.approx(1, abs=0.05)
+    for lag in (1, 3, 8):
+        found = (drawn[:, lag:] * drawn[:, :-lag]).mean()
+        assert found == pytest.approx(np.exp(-lag / 5), abs=0.04), lag
+    for lag in (1, 3, 6):
+        found = (drawn[..., lag:] * drawn[..., :-lag]).mean()
+        assert found == pytest.approx(np.exp(-(lag * STEP_KM / 300) ** 2 / 2), abs=0.06), lag
+    part = changing(day[7:20], LAT[3:5], LON[3:5], 300, 5, np.random.default_rng(4))
+    np.testing.assert_allclose(part, drawn[4, 7:20, 3:5], atol=1e-4)
 
 
 def test_every_purpose_has_its_own_generator():

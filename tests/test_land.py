@@ -64,6 +64,18 @@ def test_soils_of_a_continent(seed):
     assert 1.1 < soil["bulk_density"].mean() < 1.5 and soil["bulk_density"].max() < 1.85
 
 
+def test_contrast_is_how_much_places_differ():
+    whole, less, none = (land.soil_texture(LAT, LON, BOUNDS, contrast=c) for c in (1.0, 0.3, 0.0))
+    for name, x in land.soil_texture(LAT, LON, BOUNDS).items():
+        np.testing.assert_array_equal(x, whole[name])
+        np.testing.assert_allclose(none[name], np.repeat(none[name][:, :1], len(LAT), 1), rtol=1e-6)
+    np.testing.assert_allclose(less["sand"] + less["silt"] + less["clay"], 100, rtol=1e-5)
+    for name in ("sand", "clay", "organic_matter"):
+        assert 0.1 < less[name].std(1).max() / whole[name].std(1).max() < 0.45, name
+        assert np.corrcoef(less[name][0], whole[name][0])[0, 1] > 0.9
+    assert (np.diff(none["clay"], axis=0) > 0).all()  # the change with depth stays
+
+
 def test_clay_and_density_rise_with_depth_and_organic_matter_falls():
     soil = land.soil_texture(LAT, LON, BOUNDS)
     assert (np.diff(soil["clay"].mean(1)) > 1).all()

@@ -202,7 +202,8 @@ def test_retrievals_err_as_those_of_smap_do():
 def test_noise_is_white_and_of_its_size():
     time, lat, lon, truth, parameters = scene(60)
     clean = observe(time, lat, lon, truth, parameters, errors=NONE)
-    noisy = observe(time, lat, lon, truth, parameters, errors=Errors(footprint_map=0, footprint_slow=0, footprint_noise=0))
+    errors = Errors(footprint_map=0, footprint_slow=0, footprint_noise=0)
+    noisy = observe(time, lat, lon, truth, parameters, errors=errors)
     h, v = (noisy[k] - clean[k] for k in ("tb_h", "tb_v"))
     seen = clean["seen"]
     assert np.std(h[seen]) == pytest.approx(1.3, rel=0.03) and np.std(v[seen]) == pytest.approx(1.3, rel=0.03)

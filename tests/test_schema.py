@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from smlib.data import DRIVERS, VARIABLES, DataError, validate
-from smlib.data.schema import dims_of, with_attributes
+from smlib.data.schema import KNOWN, PRODUCTS, STATICS, dims_of, with_attributes
 
 
 def stations(**replace):
@@ -92,3 +92,69 @@ def test_an_empty_period_and_other_dims():
         validate(xr.Dataset({"soil_moisture": ("time", [0.1])}))
     with pytest.raises(DataError, match="lat: is missing from the coordinates"):
         validate(grid().drop_vars("lat"))
+
+
+def gridded(name, value, layers=0, time=True):
+    """A 2 x 2 grid with one variable; with layers 10 cm thick."""
+    dims = (*(("time",) if time else ()), *(("layer",) if layers else ()), "y", "x")
+    sizes = {"time": 3, "layer": layers, "y": 2, "x": 2}
+    edges = np.arange(layers + 1) / 10
+    coords = {"lat": ("y", [1.0, 2.0]), "lon": ("x", [1.0, 2.0])}
+    if time:
+        coords["time"] = pd.date_range("2020-01-01", periods=3)
+    if layers:
+        coords |= {"layer": np.arange(1, layers + 1), "top_m": ("layer", edges[:-1]), "bottom_m": ("layer", edges[1:])}
+    return with_attributes(xr.Dataset({name: (dims, np.full([sizes[d] for d in dims], value, float))}, coords))
+
+
+def test_products_and_maps_have_names_of_their_own():
+    assert len(KNOWN) == len(VARIABLES) + len(PRODUCTS) + len(STATICS)
+    assert dims_of("soil_moisture_dca") == (("site", "time"),)
+    assert dims_of("snow_water", grid=True) == (("time", "y", "x"),)
+    assert dims_of("sand") == (("site", "depth"),) and dims_of("elevation") == (("site",),)
+    assert dims_of("sand", grid=True) == (("y", "x"), ("layer", "y", "x"))
+    assert dims_of("elevation", grid=True) == (("y", "x"),)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_variable_has_a_range_and_units(name):
+    v = KNOWN[name]
+    middle = gridded(name, (v.low + min(v.high, 100 * (1 + v.low**2))) / 2, time=not v.static)
+    assert validate(middle, needs=())[name].attrs["units"] == v.units and v.long_name and v.symbol
+    for value in (v.low - 1, v.high * 1.01):
+        with pytest.raises(DataError, match=f"{name}: "):
+            validate(gridded(name, value, time=not v.static), needs=())
+    middle[name].attrs["units"] = "furlong"
+    with pytest.raises(DataError, match="has units 'furlong'"):
+        validate(middle, needs=())
+
+
+def test_what_is_needed_is_for_the_caller_to_say():
+    rain = gridded("precipitation", 3.0)
+    assert validate(rain, needs=()) is rain and validate(rain, needs=["precipitation"]) is rain
+    with pytest.raises(DataError, match="soil_moisture: there is no soil moisture"):
+        validate(rain)
+    with pytest.raises(DataError, match="soil_moisture_dca: there is no soil moisture dca"):
+        validate(rain, needs=("precipitation", "soil_moisture_dca"))
+
+
+def test_only_what_does_not_change_comes_without_time():
+    maps = gridded("sand", 30.0, layers=3, time=False).assign(
+        land_cover=gridded("land_cover", 4.0, time=False)["land_cover"])
+    assert validate(maps, needs=()) is maps
+    with pytest.raises(DataError, match="time: there is no time coordinate"):
+        validate(maps.assign(precipitation=(("y", "x"), np.ones((2, 2)))), needs=())
+    with pytest.raises(DataError, match="sand: has dims"):
+        validate(gridded("sand", 30.0, time=True), needs=())
+    with pytest.raises(DataError, match="time: there is no time coordinate"):
+        validate(xr.Dataset(coords={"lat": ("y", [1.0]), "lon": ("x", [1.0])}), needs=())
+
+
+def test_layers_have_depths_that_do_not_overlap():
+    layers = gridded("soil_moisture", 0.3, layers=3)
+    assert validate(layers) is layers and layers["top_m"].attrs["units"] == layers["bottom_m"].attrs["units"] == "m"
+    apart = layers.assign_coords(bottom_m=("layer", [0.05, 0.15, 0.3]))
+    assert validate(apart) is apart
+    for name, depths in (("top_m", [0.0, 0.05, 0.2]), ("bottom_m", [0.1, 0.1, 0.3]), ("top_m", [0.2, 0.1, 0.0])):
+        with pytest.raises(DataError, match="top_m: layers .* overlap"):
+            validate(layers.assign_coords({name: ("layer", depths)}))

@@ -52,6 +52,18 @@ def test_impossible_textures_are_refused(bad):
         saxton_rawls(*bad)
 
 
+def test_gravel_holds_no_water():
+    fine, stony = saxton_rawls(40, 20, 2.5), saxton_rawls([40, 40], 20, 2.5, gravel=[30.0, 60.0])
+    for name in ("theta_residual", "theta_wilting", "theta_field", "theta_saturation", "k_saturation"):
+        np.testing.assert_allclose(getattr(stony, name), getattr(fine, name) * np.array([0.7, 0.4]), err_msg=name)
+    # The earth between the stones holds its water as tightly as without them.
+    np.testing.assert_allclose(stony.psi(0.2 * np.array([0.7, 0.4])), fine.psi(0.2))
+    np.testing.assert_array_equal(stony.psi_entry, [fine.psi_entry] * 2)
+    for gravel in (90, -1, np.nan):
+        with pytest.raises(ValueError, match="gravel"):
+            saxton_rawls(40, 20, 2.5, gravel)
+
+
 def textures(cells, seed=0):
     rng = np.random.default_rng(seed)
     part = rng.dirichlet((1.5, 1.5, 1.2), cells).T * 100

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from smlib import paths
 from smlib.data import VARIABLES, DataError, open_source, source_fingerprint, validate
 from smlib.data import sources as module
 from smlib.data.catalog import read_catalog
 from smlib.data.daily import HALF_HOURS
+from smlib.nature import twins, worlds
 from smlib.paths import BOOK, DATA
 
 
@@ -52,9 +54,23 @@ def test_unknown_sites(sites, rule):
         open_source("embedded", sites)
 
 
-def test_twin_is_announced():
-    with pytest.raises(DataError, match="twin: the simulated world is not in this version yet"):
-        open_source("twin")
+def test_the_twins_are_simulated_and_otherwise_like_any_stations(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "LOCAL", tmp_path)
+    made, make = [], twins.station_twins
+
+    def few(names, seed):
+        made.append(names)
+        return make(["Stillwater-2-W", "Durham-11-W"], seed=seed)
+
+    monkeypatch.setattr(worlds.twins, "station_twins", few)
+    ds = open_source("twin", ["Durham-11-W"])
+    assert ds.attrs["kind"] == "simulated" and ds.attrs["source"] == "twin" and "twins" in ds.attrs["history"]
+    assert ds["site"].values.tolist() == ["Durham-11-W"] and ds.sizes["depth"] == 5
+    assert set(ds.data_vars) == set(VARIABLES) and ds["soil_moisture"].notnull().any()
+    with pytest.raises(DataError, match="unknown station US-AR1; there are Stillwater-2-W, Durham-11-W"):
+        open_source("twin", ["US-AR1"])
+    assert made == [None]  # the second time they were there
+    assert source_fingerprint("twin") == {"twin": worlds.code_hash()}
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])

@@ -1,5 +1,13 @@
 """Metrics, their intervals, the tidy skill table, and what in it is significant."""
 
+from smlib.evaluate.credibility import (
+    PRODUCT_METRICS,
+    against_stations,
+    behaviour,
+    drying_time,
+    implied_std,
+    inside_range,
+)
 from smlib.evaluate.entrants import entrant, split_variant, tidy, untidy
 from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget
 from smlib.evaluate.metrics import METRICS
@@ -8,7 +16,8 @@ from smlib.evaluate.significance import compare, daily_loss, diebold_mariano, po
 from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.evaluate.tables import against, answer, printed_by_depth, printed_means, wide
 
-__all__ = ["COLUMNS", "METRICS", "against", "answer", "autocorrelation", "blocks", "compare", "correlation",
-           "daily_loss", "days_to_forget", "diebold_mariano", "entrant", "friedman", "order_kept", "over_sites",
-           "pooled", "printed_by_depth", "printed_means", "score", "site_ratio", "split_variant", "target_effect",
-           "tidy", "untidy", "wide"]
+__all__ = ["COLUMNS", "METRICS", "PRODUCT_METRICS", "against", "against_stations", "answer", "autocorrelation",
+           "behaviour", "blocks", "compare", "correlation", "daily_loss", "days_to_forget", "diebold_mariano",
+           "drying_time", "entrant", "friedman", "implied_std", "inside_range", "order_kept", "over_sites", "pooled",
+           "printed_by_depth", "printed_means", "score", "site_ratio", "split_variant", "target_effect", "tidy",
+           "untidy", "wide"]

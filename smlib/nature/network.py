@@ -20,7 +20,7 @@ class Sensor:
     offset: float = 0.02
     wander: float = 0.008  # of what the point does differently for weeks
     wander_days: float = 20.0
-    noise: float = 0.003
+    noise: float = 0.002
     drift: float = 0.002  # a year
     outages: float = 1.0  # a year and station
     outage_days: float = 10.0  # their mean length

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from zarr.codecs import BloscCodec
 
 KEEP_BITS = 14  # of the 23 of a float32's fraction: values are kept to 3e-5 of themselves
-CELL_DAYS = 4_000_000  # of a block, about: at most some 1.5 GB in a process
+CELL_DAYS = 4_000_000  # of a block, about, at most: some 1.5 GB in a process
+SMALL, PARTS = 250_000, 6  # a grid makes so many blocks, if they are no smaller than so many cell-days
 WORTH = 1_500_000  # cell-days from which worker processes pay for their start
 DAYS = 128  # of a chunk
 
@@ -36,8 +37,11 @@ def write_group(store, group, ds, compute=True, chunks=None):
         ds.to_zarr(store, group=group, mode="a", encoding=encoding, compute=compute, consolidated=False)
 
 
-def block_tasks(store, prefix, make, block, unit=1, jobs=1):
+def block_tasks(store, prefix, make, block, unit=1):
     """Prepare the groups of a grid, empty, and give the tasks that fill them, each a block of rows.
+
+    How the rows are parted hangs on the grid and its days alone: other blocks would round the last bits otherwise, and
+    a world must not depend on the number of processes. No two blocks share a chunk, as processes write at one time.
 
     Parameters
     ----------
@@ -47,18 +51,18 @@ def block_tasks(store, prefix, make, block, unit=1, jobs=1):
     block : blocks.Block of the whole grid
     unit : int
         Rows and columns of a block are a multiple of it.
-    jobs : int
-        Processes that will share the tasks.
     """
     land = block.land
     rows = len(land)
-    parts = max(3 * jobs if jobs > 1 else 1, -(-land.sum() * len(block.time) // CELL_DAYS))
+    cell_days = land.sum() * len(block.time)
+    parts = max(min(PARTS, -(-cell_days // SMALL)), -(-cell_days // CELL_DAYS))
     height = max(unit, unit * round(rows / parts / unit))
     # A small piece and a few days say what there is to write, and compile for all processes.
     y, x = (unit * (k // unit) for k in np.argwhere(land)[land.sum() // 2])
     probe = make(block.part(slice(y, y + unit), slice(x, x + unit), block.time[:1]))
     for group, ds in probe.items():
-        write_group(store, prefix + group, _template(ds, block, unit), False, {"y": height})
+        times = unit // ds.sizes["y"]
+        write_group(store, prefix + group, _template(ds, block, unit), False, {"y": height // times})
     return [joblib.delayed(_write_block)(store, prefix, make, block.part(slice(k, k + height)), k)
             for k in range(0, rows, height) if land[k:k + height].any()]
 

@@ -17,8 +17,8 @@ SPIN_UP = 2  # years run before the first that is kept
 # The errors were set so that it lies as far from the simulated networks, about, as NLDAS-2 from the measured ones.
 MODEL = soil.Physics(evaporation_factor=0.75, surface_field=1.4, conductivity_factor=0.4, infiltration=2.0,
                      stress_onset=0.8, degree_day=4.5)
-MODEL_RAIN = 1.2  # standard deviation of the logarithm of the factor on its rain ...
-MODEL_REACH, MODEL_MEMORY = 100, 8  # ... over so many km and days
+MODEL_RAIN = 1.3  # standard deviation of the logarithm of the factor on its rain ...
+MODEL_REACH, MODEL_MEMORY = 100, 10  # ... over so many km and days
 MODEL_AIR = 1.0  # degC, of its air temperature, over 300 km and 5 days
 MODEL_SOIL = (0.2, 0.15)  # of the log-ratios of its soil map's sand and clay over silt: smooth and local error
 MODEL_LEAVES = 0.8  # factor on leaf area

@@ -33,7 +33,7 @@ YEARS = {"qilian": {"smoke": (2020, 2021), "quick": (2017, 2021), "full": (2017,
          "networks": {"smoke": (2016, 2016), "quick": (2016, 2018), "full": (2015, 2020)}}
 EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 6, "full": 1},
          "nldas": {"smoke": 20, "quick": 5, "full": 1}}
-TWINS_SMOKE = ["Stillwater-2-W", "Fort Reno #1", "Durham-11-W"]
+TWINS_SMOKE = ["Palestine-6-WNW", "Durham-11-W", "ClotdelesPeresII"]
 # About the outline of the Qilian Mountains, drawn by hand: longitude and latitude.
 QILIAN = ((93.5, 38.9), (95.0, 39.6), (97.0, 39.8), (98.5, 39.4), (100.0, 38.9), (101.5, 38.1), (102.8, 37.5),
           (103.6, 36.9), (102.8, 36.3), (101.5, 36.2), (100.2, 36.4), (98.5, 36.8), (97.0, 37.2), (95.2, 37.6),
@@ -149,7 +149,7 @@ def _qilian(store, scale, time, seed):
     block = _block(grid, terrain.QILIAN, time, seed, QILIAN_GROUND, inside)
     write_group(store, "statics", statics(block))
     jobs = processes(block.land.sum() * len(time))
-    run_tasks(block_tasks(store, "", blocks.qilian, block, jobs=jobs), jobs, "qilian")
+    run_tasks(block_tasks(store, "", blocks.qilian, block), jobs, "qilian")
 
 
 def _conus(store, scale, time, seed):
@@ -164,8 +164,8 @@ def _conus(store, scale, time, seed):
     model = _block(coarse, terrain.CONUS, time, seed)
     jobs = processes((block.land.sum() + model.land.sum()) * len(time))
     tasks = [joblib.delayed(_write_stations)(store, time, seed)]
-    tasks += block_tasks(store, "", blocks.conus, block, jobs=jobs)
-    run_tasks(tasks + block_tasks(store, "", blocks.nldas, model, jobs=jobs), jobs, "conus")
+    tasks += block_tasks(store, "", blocks.conus, block)
+    run_tasks(tasks + block_tasks(store, "", blocks.nldas, model), jobs, "conus")
 
 
 def _write_stations(store, time, seed):
@@ -211,7 +211,7 @@ def _networks(store, scale, time, seed):
         block = _block(grid, terrain.Relief(*relief, box=box), time, seed)
         ground = truth.ground(*block.cells, seed=seed)
         write_group(store, f"{name}/statics", statics(block, ground))
-        tasks += block_tasks(store, f"{name}/", blocks.network, block, unit=10, jobs=jobs)
+        tasks += block_tasks(store, f"{name}/", blocks.network, block, unit=10)
         chosen = np.sort(truth.rng_of(seed, "sites", name).choice(len(ground.lat), number, replace=False))
         names = [f"{name}-{k:02d}" for k in range(1, number + 1)]
         pair = sites.observed(ground[chosen], names, [name] * number, time, seed)

@@ -15,8 +15,16 @@ from smlib.plots.significance import critical_difference, target_effect, verdict
 from smlib.plots.skill import error_by_lead, forecast_series, skill_by_lead
 from smlib.plots.style import MODEL_COLOURS
 from smlib.plots.tiles import skill_tiles
+from smlib.plots.world import (
+    autocorrelation_spread,
+    behaviour_by_depth,
+    grid_maps,
+    products_by_cover,
+    twins_against_print,
+)
 
-__all__ = ["MODEL_COLOURS", "accuracy_against_cost", "attention_and_shapley", "autocorrelation", "correlation_heatmap",
-           "costs", "critical_difference", "embedding_panels", "error_by_lead", "forecast_series", "learning_curves",
-           "printed_vs_ours", "series", "shapley_days", "shapley_features", "shapley_values", "site_map",
-           "skill_by_lead", "skill_tiles", "target_effect", "verdicts"]
+__all__ = ["MODEL_COLOURS", "accuracy_against_cost", "attention_and_shapley", "autocorrelation",
+           "autocorrelation_spread", "behaviour_by_depth", "correlation_heatmap", "costs", "critical_difference",
+           "embedding_panels", "error_by_lead", "forecast_series", "grid_maps", "learning_curves", "printed_vs_ours",
+           "products_by_cover", "series", "shapley_days", "shapley_features", "shapley_values", "site_map",
+           "skill_by_lead", "skill_tiles", "target_effect", "twins_against_print", "verdicts"]

@@ -25,7 +25,7 @@ def identity(name, parameters):
     """
     cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))] for cell in params.load(name).cells]
     source = parameters.get("source")
-    data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*").items() if not key.startswith("local/")}
+    data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*", but="local").items()}
     if source is not None and source not in params.NAMED_SOURCES:
         data |= {f"source/{key}": value for key, value in source_fingerprint(source).items()}
     return {
@@ -108,12 +108,16 @@ def git():
         return None
 
 
-def _tree(folder, pattern):
-    """SHA-256 of each file under `folder`, a dict of relative name -> digest; caches and hidden files left out."""
+def _tree(folder, pattern, but=None):
+    """SHA-256 of each file under `folder`, a dict of relative name -> digest; caches and hidden files left out.
+
+    So is the folder named `but` in it: what may be there is large, and not read unless a source names it.
+    """
     files = {}
     for path in sorted(folder.rglob(pattern)):
         name = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in name.parts):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+        if name.parts[0] != but and not hidden and path.is_file():
             files[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return files
 

@@ -1,0 +1,120 @@
+"""How soil moisture behaves, measured or simulated alike: what a simulated world is judged by."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from smlib.evaluate.explore import autocorrelation
+from smlib.evaluate.metrics import METRICS
+
+SPELL = 5  # days of falling moisture in a row that count as drying
+PRODUCT_METRICS = ("r", "RMSE", "bias", "ubRMSE")
+
+
+def behaviour(ds, lags=(1, 3, 7, 30)):
+    """Statistics of every level of every station with moisture, a row each.
+
+    Parameters
+    ----------
+    ds : Dataset of stations in the canonical schema, without skipped days
+
+    Returns
+    -------
+    DataFrame with site, level, depth_m, days, mean, std (m3 m-3), persistence (R2 of the value of the day before, over
+    all days that have both), r_1, r_3, ... (autocorrelation at so many days), drying_days (see `drying_time`), rising
+    (share of the changes that are rises) and rise_over_fall (mean rise over mean fall of a day).
+    """
+    acf = autocorrelation(ds["soil_moisture"], max(lags))
+    rows = []
+    for site in ds["site"].values:
+        for level in ds["depth"].values:
+            series = ds["soil_moisture"].sel(site=site, depth=level)
+            values = series.values.astype(float)
+            change = np.diff(values)
+            known = np.isfinite(change)
+            if known.sum() < 100:
+                continue
+            after, change = values[1:][known], change[known]
+            up, down = change[change > 0], -change[change < 0]
+            rows.append({
+                "site": str(site), "level": int(level), "depth_m": float(series["depth_m"]),
+                "days": int(np.isfinite(values).sum()), "mean": np.nanmean(values), "std": np.nanstd(values),
+                "persistence": 1 - np.mean(change**2) / np.var(after),
+                **{f"r_{lag}": float(acf.sel(site=site, depth=level, lag=lag)) for lag in lags},
+                "drying_days": drying_time(values), "rising": len(up) / max(len(up) + len(down), 1),
+                "rise_over_fall": np.mean(up) / np.mean(down) if len(up) and len(down) else np.nan})
+    return pd.DataFrame(rows)
+
+
+def drying_time(values):
+    """Time scale tau, days, by which moisture (time,) dries: NaN where there is no spell of SPELL days.
+
+    Over all spells of at least SPELL days on each of which it falls, d theta / dt = -(theta - theta_w) / tau is fitted
+    by least squares, theta_w being the lowest moisture of the record (its first percentile): for an exponential
+    decay down to there tau is its time scale, otherwise a mean one.
+    """
+    values = np.asarray(values, float)
+    falls = -np.diff(values)
+    above = values[:-1] - np.nanpercentile(values, 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], falls > 0, [False]]).astype(int)))
+    spells = [slice(first, last) for first, last in edges.reshape(-1, 2) if last - first >= SPELL]
+    fall = sum(float(above[spell] @ falls[spell]) for spell in spells)
+    square = sum(float(above[spell] @ above[spell]) for spell in spells)
+    rate = fall / square if square > 0 else 0.0  # of a day: 1 - exp(-1 / tau)
+    return -1 / np.log1p(-rate) if 0 < rate < 1 else np.nan
+
+
+def against_stations(products, reported, least=60):
+    """Scores of products at stations, a row a product and station with at least `least` days that both have.
+
+    Parameters
+    ----------
+    products : dict of name to DataArray (site, time), m3 m-3
+    reported : DataArray (site, time), m3 m-3
+
+    Returns
+    -------
+    DataFrame with product, site, n and PRODUCT_METRICS
+    """
+    parts = []
+    for name, product in products.items():
+        product, measured = xr.align(product, reported, join="inner")
+        n = (product.notnull() & measured.notnull()).sum("time")
+        keep = (n >= least).values
+        product, measured = product[keep], measured[keep]
+        scores = {metric: METRICS[metric](product, measured, "time", missing="drop").values
+                  for metric in PRODUCT_METRICS}
+        parts.append(pd.DataFrame({"product": name, "site": measured["site"].values, "n": n.values[keep], **scores}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def inside_range(measured, simulated, columns):
+    """Whether measured statistics lie within the range of all simulated stations at the nearest depth.
+
+    Parameters
+    ----------
+    measured, simulated : DataFrame of `behaviour`
+    columns : list of str
+        The statistics to compare.
+
+    Returns
+    -------
+    DataFrame with site, level, depth_m, against_m (the simulated depth) and for every column a bool. A measured level
+    of unknown depth is left out unless it is the uppermost, which is compared with the uppermost.
+    """
+    depths = np.array(sorted(simulated["depth_m"].unique()))
+    rows = []
+    for _, row in measured.iterrows():
+        known = np.isfinite(row["depth_m"])
+        if not known and row["level"] > 1:
+            continue
+        depth = depths[np.argmin(abs(depths - row["depth_m"]))] if known else depths[0]
+        here = simulated[simulated["depth_m"] == depth]
+        rows.append({**row[["site", "level", "depth_m"]], "against_m": depth,
+                     **{name: here[name].min() <= row[name] <= here[name].max() for name in columns}})
+    return pd.DataFrame(rows)
+
+
+def implied_std(table):
+    """Standard deviation of the truth, m3 m-3, that rows of printed RMSE and R2 imply: RMSE / sqrt(1 - R2)."""
+    return table["rmse"] / np.sqrt(1 - table["r2"])
