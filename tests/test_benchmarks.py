@@ -23,3 +23,15 @@ def test_the_ensemble_benchmark_prints_rates_and_their_ratios():
             other = rates[way.removeprefix("engine / ")]
             assert rates["engine"]["low"] / other["high"] <= ratio["median"] * 1.01
     assert found["study_hours"] > 0
+
+
+def test_the_world_benchmark_prints_cell_days_a_second_and_growth():
+    command = [sys.executable, "benchmarks/world.py", "--cells", "30", "60", "--years", "1", "2", "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    parts = {"weather", "vegetation", "soil", "retrievals", "conus", "nldas"}
+    assert set(found["cell_days_a_second"]) == set(found["growth"]) == parts
+    assert all(rate["low"] <= rate["median"] <= rate["high"] for rate in found["cell_days_a_second"].values())
+    assert [(size["cells"], size["days"]) for size in found["sizes"]] == [(30, 730), (60, 730), (60, 365)]
+    assert all(set(growth) == {"cells", "days"} for growth in found["growth"].values())

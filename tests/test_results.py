@@ -117,6 +117,15 @@ def test_a_figure_is_saved_stays_open_and_equal_figures_are_equal_files(run):
     assert files[0].parent == run.path / "figures" and files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_figures_of_simulated_data_say_so(run):
+    for simulated in (False, True):
+        run.simulated = simulated
+        fig, _ = plt.subplots()
+        run.figure(f"figure-{simulated}", fig)
+        assert ("simulated" in [text.get_text() for text in fig.texts]) is simulated
+        plt.close(fig)
+
+
 def test_the_command_that_repeats_a_run_gives_its_parameters_back(run, here):
     (here.root.parent / "my data").mkdir()
     given = {"source": str(here.root.parent / "my data"), "seed": 7, "leads": [1, 3]}

@@ -59,6 +59,7 @@ class Run:
     def __init__(self, notebook, parameters, defaults):
         self.notebook, self.parameters, self._defaults = notebook, parameters, defaults
         self._names = {}
+        self.simulated = parameters.get("source") == "twin"  # figures then say so; for a store the notebook sets it
         folder = Path(os.environ.get("SMLIB_RUN_DIR") or paths.RUNS / "adhoc" / notebook)
         self.path = folder / "results"
         # Unfinished training outlives the run, or a killed one could not go on; it is found again by what it trains,
@@ -110,8 +111,13 @@ class Run:
         return self.table("cost", frame)
 
     def figure(self, name, fig):
-        """Save a matplotlib figure as ``results/figures/<name>.png``; it stays open, so the notebook shows it too."""
+        """Save a matplotlib figure as ``results/figures/<name>.png``; it stays open, so the notebook shows it too.
+
+        If `simulated` is set, the figure says so in its upper right corner.
+        """
         path = self._place(name, ".png", "figures")
+        if self.simulated:
+            fig.text(0.995, 0.995, "simulated", ha="right", va="top", color="#B2182B", fontsize=10)
         with _aside(path) as partial:
             # Without matplotlib's version in it, equal pixels are equal files.
             fig.savefig(partial, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
