@@ -1,4 +1,4 @@
-"""Blocks of the simulated worlds: maps and means by hand, what a radiometer may not see, and parts that are the whole."""
+"""Blocks of the simulated worlds: maps and means by hand, what a radiometer may not see, parts that are the whole."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,8 @@ def denmark():
 
 
 MAKERS = {
-    "conus": (blocks.conus, lambda: worlds._block(grids.ease(38, 47, -90, -80, 9, every=12), terrain.CONUS, TIME, 0), 1),
+    "conus": (blocks.conus, lambda: worlds._block(grids.ease(38, 47, -90, -80, 9, every=12), terrain.CONUS, TIME, 0),
+              1),
     "qilian": (blocks.qilian, lambda: worlds._block(grids.regular(37, 39, 98, 100, 0.25), terrain.QILIAN, TIME, 0,
                                                     worlds.QILIAN_GROUND), 1),
     "nldas": (blocks.nldas, lambda: worlds._block(grids.regular(38, 47, -90, -80, 1.125), terrain.CONUS, TIME, 0), 1),

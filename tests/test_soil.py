@@ -273,14 +273,42 @@ def test_a_yearly_wave_of_heat_is_damped_as_in_a_half_space():
     assert -np.angle(ratio) == pytest.approx(1 / depth, rel=0.03)
 
 
-def test_freezing_takes_the_heat_of_fusion_and_gives_it_back():
+def test_heat_content_is_that_of_cooling_and_of_fusion():
     sensible, latent = 2e5, 3e6
-    for start in (3.0, 0.0, -0.5, -4.0):
-        for heat in (-5e6, -1e6, -1e5, 1e5, 4e6):
-            there = soil._warmed(start, heat, sensible, latent)
-            assert soil._warmed(there, -heat, sensible, latent) == pytest.approx(start, abs=1e-9)
+    content = [soil._enthalpy(t, sensible, latent) for t in (3.0, 0.0, soil.ALL_FROZEN / 2, soil.ALL_FROZEN, -4.0)]
     whole = -sensible * soil.ALL_FROZEN + latent
-    assert soil._warmed(0.0, -whole, sensible, latent) == pytest.approx(soil.ALL_FROZEN)
+    np.testing.assert_allclose(content, [3 * sensible, 0, -whole / 2, -whole, -4 * sensible - latent])
+
+
+def test_ground_is_never_warmer_or_colder_than_what_it_has_met():
+    """Conduction only evens out, freezing and thawing included."""
+    cells = 30
+    forcing, vegetation = weather(800, cells, mean=1, rain=3)
+    forcing["air_temperature"] += 8 * np.random.default_rng(3).standard_normal((800, cells))
+    h = textures(cells)
+    state = initial(h, STATIONS, np.full(cells, 1.0))
+    out = run(forcing, vegetation, h, state=state)
+    skin, ground = out["skin_temperature"].astype(float), out["soil_temperature"].astype(float)
+    met_high = np.maximum.accumulate(np.maximum(skin, 1.0), 0)
+    met_low = np.minimum.accumulate(np.minimum(skin, 1.0), 0)
+    assert (ground <= met_high[:, None] + 1e-4).all() and (ground >= met_low[:, None] - 1e-4).all()
+    # Day by day: the uppermost layer stays between the skin, itself and the layer below, of today or the day before.
+    around = np.stack([skin[1:], ground[:-1, 0], ground[1:, 1]])
+    assert (ground[1:, 0] <= around.max(0) + 1e-4).all() and (ground[1:, 0] >= around.min(0) - 1e-4).all()
+    assert ((ground[:, 0] < 0) & (ground[:, 0] > soil.ALL_FROZEN)).mean() > 0.05  # and it froze partly, often
+
+
+def test_thawing_takes_the_heat_of_fusion():
+    """Frozen ground under warm air thaws from above, layer by layer, more slowly than ground without ice warms."""
+    h = saxton_rawls(np.array([40.0]), np.array([20.0]))
+    forcing, vegetation = still(60, 1, temperature=8)
+    start = initial(h, STATIONS, np.full(1, -2.0), wetness=1.0)
+    out = run(forcing, vegetation, h, state=start)
+    icy = out["frozen_fraction"][:, :, 0] > 0
+    assert icy[0, 1:].all() and not icy[-1, 0] and (np.diff(icy.sum(1)) <= 0).all()
+    assert (np.diff(icy.astype(int), axis=1) >= 0).all()  # never ice above thawed ground
+    dry = run(forcing, vegetation, h, state=State(np.tile(h.theta_wilting, (1, 5)), start.temperature, np.zeros(1)))
+    assert (dry["soil_temperature"][1, :4] > out["soil_temperature"][1, :4] + 0.2).all()
 
 
 def test_frozen_ground_holds_its_water_and_snow_keeps_it_warm():

@@ -60,14 +60,14 @@ def test_the_twins_are_simulated_and_otherwise_like_any_stations(tmp_path, monke
 
     def few(names, seed):
         made.append(names)
-        return make(["Stillwater-2-W", "Durham-11-W"], seed=seed)
+        return make(["Palestine-6-WNW", "Durham-11-W"], seed=seed)
 
     monkeypatch.setattr(worlds.twins, "station_twins", few)
     ds = open_source("twin", ["Durham-11-W"])
     assert ds.attrs["kind"] == "simulated" and ds.attrs["source"] == "twin" and "twins" in ds.attrs["history"]
     assert ds["site"].values.tolist() == ["Durham-11-W"] and ds.sizes["depth"] == 5
     assert set(ds.data_vars) == set(VARIABLES) and ds["soil_moisture"].notnull().any()
-    with pytest.raises(DataError, match="unknown station US-AR1; there are Stillwater-2-W, Durham-11-W"):
+    with pytest.raises(DataError, match="unknown station US-AR1; there are Palestine-6-WNW, Durham-11-W"):
         open_source("twin", ["US-AR1"])
     assert made == [None]  # the second time they were there
     assert source_fingerprint("twin") == {"twin": worlds.code_hash()}

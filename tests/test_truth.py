@@ -130,9 +130,11 @@ def test_the_land_model_is_related_to_the_truth_and_not_the_truth(found):
     assert np.sqrt(np.mean((one - other) ** 2)) > 0.01
     each = [np.corrcoef(one[:, c], other[:, c])[0, 1] for c in range(len(LAT))]
     assert 0.4 < np.median(each) < 0.95 and np.mean(np.array(each) > 0.2) > 0.9
-    # the mean over its cell of the rain falls on more days, of which it has an error in amount
-    rain, wet = model["precipitation"], found["precipitation"] > 0.1
-    assert (rain > 0.1).mean() > wet.mean() and rain.mean() == pytest.approx(found["precipitation"].mean(), rel=0.15)
+    # The rain of its cell falls on more days than that of a place, and is in error in amount.
+    rain = model["precipitation"]
+    assert (rain > 0).mean() > (found["precipitation"] > 0).mean()
+    assert rain.mean() == pytest.approx(found["precipitation"].mean(), rel=0.15)
+    assert rain.max() <= truth.MODEL_MOST and rain.dtype == np.float32
     part = slice(10, 14)
     for name, x in truth.land_model(LAT[part], LON[part], HEIGHT[part], TIME[:60]).items():
         np.testing.assert_allclose(x, model[name][:60, ..., part], rtol=2e-3, atol=1e-3, err_msg=name)

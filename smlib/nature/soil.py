@@ -107,7 +107,6 @@ class Work(NamedTuple):
     mean: np.ndarray
     sensible: np.ndarray
     latent: np.ndarray
-    capacity: np.ndarray
     conductance: np.ndarray
     before: np.ndarray
 
@@ -307,24 +306,59 @@ def _skin(net, temperature, wind, evapotranspiration, snow):
 
 
 @inlined
-def _warmed(before, heat, sensible, latent):
-    """Temperature, degC, of a layer at `before` that got `heat`, J m-2; ice is linear between 0 degC and `ALL_FROZEN`.
+def _enthalpy(temperature, sensible, latent):
+    """Heat content, J m-2, of a layer; its ice is linear in temperature between 0 degC and `ALL_FROZEN`.
 
     sensible J m-2 K-1; latent J m-2, of all the water that can freeze.
     """
-    energy = sensible * before - latent * min(1.0, max(0.0, before / ALL_FROZEN)) + heat
-    if energy >= 0:
-        return energy / sensible
-    if energy <= sensible * ALL_FROZEN - latent:
-        return (energy + latent) / sensible
-    return energy / (sensible - latent / ALL_FROZEN)
+    return sensible * temperature - latent * min(1.0, max(0.0, temperature / ALL_FROZEN))
+
+
+@njit(cache=True, error_model="numpy")
+def _downhill(step, skin, temperature, way, sensible, latent, before, conductance):
+    """Derivative by `step` of the convex function that the sought temperatures minimise, along `way`."""
+    total, m = 0.0, len(way)
+    for i in range(m):
+        here = temperature[i] + step * way[i]
+        above = skin if i == 0 else temperature[i - 1] + step * way[i - 1]
+        flow = conductance[i] * (above - here)
+        if i < m - 1:
+            flow -= conductance[i + 1] * (here - temperature[i + 1] - step * way[i + 1])
+        total += ((_enthalpy(here, sensible[i], latent[i]) - before[i]) / DAY - flow) * way[i]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _line_search(skin, temperature, way, sensible, latent, before, conductance):
+    """The step, at most 1, along `way` to the least of the function whose derivative `_downhill` is."""
+    low, high = 0.0, 1.0
+    if _downhill(1.0, skin, temperature, way, sensible, latent, before, conductance) <= 0:
+        return 1.0
+    for _ in range(30):
+        step = 0.5 * (low + high)
+        if _downhill(step, skin, temperature, way, sensible, latent, before, conductance) > 0:
+            high = step
+        else:
+            low = step
+    return 0.5 * (low + high)
+
+
+@inlined
+def _phase(temperature):
+    """Which part of the heat content's broken line a temperature is on: 0 frozen, 1 partly, 2 thawed."""
+    return 2.0 if temperature >= 0 else 1.0 if temperature > ALL_FROZEN else 0.0
 
 
 @inlined
 def _heat(c, skin, theta, temperature, snow, soil, grid, work, p):
-    """A day of heat conduction, implicit, below `skin`; the heat that freezing sets free is in the layers' capacity."""
+    """A day of heat conduction, implicit, below `skin`, with the heat of freezing.
+
+    Heat content is a line of temperature in each phase: phases are guessed (`work.head`), the linear equations solved,
+    and the phases of the solution taken for the next guess, until they are those that were guessed. That is Newton's
+    method for the least of a convex function; if it goes round in circles, its steps are cut where they would pass
+    the least along their way.
+    """
     n, m = theta.shape[1], temperature.shape[1]
-    freezing = skin < 0
     resistance = snow / 250 / 0.25 + p.litter_resistance  # snow of 250 kg m-3 and 0.25 W m-1 K-1
     for i in range(m):
         j = min(i, n - 1)
@@ -334,24 +368,38 @@ def _heat(c, skin, theta, temperature, snow, soil, grid, work, p):
         resistance = half
         work.sensible[i] = grid.heat[i] * ((1 - soil.saturation[c, j]) * 2.0e6 + theta[c, j] * 4.18e6)
         work.latent[i] = grid.heat[i] * FUSION * max(0.0, theta[c, j] - soil.wilting[c, j]) if i < n else 0.0
-        work.capacity[i] = work.sensible[i]
-        work.before[i] = temperature[c, i]
-        freezing = freezing or temperature[c, i] < 0
-    for _ in range(4 if freezing else 1):
+        work.before[i] = _enthalpy(temperature[c, i], work.sensible[i], work.latent[i])
+        work.head[i] = _phase(temperature[c, i])
+    for turn in range(60):
         for i in range(m):
             down = work.conductance[i + 1] if i < m - 1 else 0.0
+            capacity, content = work.sensible[i], work.before[i]
+            if work.head[i] == 1:
+                capacity -= work.latent[i] / ALL_FROZEN
+            elif work.head[i] == 0:
+                content += work.latent[i]
             work.lower[i] = -work.conductance[i]
             work.upper[i] = -down
-            work.diagonal[i] = work.capacity[i] / DAY + work.conductance[i] + down
-            work.right[i] = work.capacity[i] / DAY * work.before[i]
+            work.diagonal[i] = capacity / DAY + work.conductance[i] + down
+            work.right[i] = content / DAY
         work.right[0] += work.conductance[0] * skin
         _tridiagonal(work, m)
+        settled = True
         for i in range(m):
-            heat = work.capacity[i] * (work.right[i] - work.before[i])
-            temperature[c, i] = _warmed(work.before[i], heat, work.sensible[i], work.latent[i])
-            rise = temperature[c, i] - work.before[i]
-            if abs(rise) > 1e-9:  # the capacity that takes up this heat over this rise
-                work.capacity[i] = heat / rise
+            settled = settled and _phase(work.right[i]) == work.head[i]
+        step = 1.0
+        if turn >= 6 and not settled:
+            for i in range(m):
+                work.right[i] -= temperature[c, i]
+            step = _line_search(skin, temperature[c], work.right, work.sensible, work.latent, work.before,
+                                work.conductance)
+            for i in range(m):
+                work.right[i] += temperature[c, i]
+        for i in range(m):
+            temperature[c, i] += step * (work.right[i] - temperature[c, i])
+            work.head[i] = _phase(temperature[c, i])
+        if settled:
+            break
 
 
 @inlined

@@ -19,6 +19,7 @@ MODEL = soil.Physics(evaporation_factor=0.75, surface_field=1.4, conductivity_fa
                      stress_onset=0.8, degree_day=4.5)
 MODEL_RAIN = 1.3  # standard deviation of the logarithm of the factor on its rain ...
 MODEL_REACH, MODEL_MEMORY = 100, 10  # ... over so many km and days
+MODEL_MOST = 500.0  # mm d-1: so large a factor on a cloudburst would be rain as has never fallen
 MODEL_AIR = 1.0  # degC, of its air temperature, over 300 km and 5 days
 MODEL_SOIL = (0.2, 0.15)  # of the log-ratios of its soil map's sand and clay over silt: smooth and local error
 MODEL_LEAVES = 0.8  # factor on leaf area
@@ -145,6 +146,7 @@ def land_model(lat, lon, elevation, time, seed=0, *, spacing=0.125, spin_up=SPIN
     forcing = {name: 0.25 * x for name, x in forcing.items()}
     number = days.astype(np.int64)
     rain = changing(number, lat, lon, MODEL_REACH, MODEL_MEMORY, rng_of(seed, "NLDAS", "rain"))
-    forcing["precipitation"] *= np.exp(MODEL_RAIN * rain - MODEL_RAIN**2 / 2)
+    factor = np.exp(MODEL_RAIN * rain - MODEL_RAIN**2 / 2)
+    forcing["precipitation"] = np.minimum(forcing["precipitation"] * factor, np.float32(MODEL_MOST))
     forcing["air_temperature"] += MODEL_AIR * changing(number, lat, lon, 300, 5, rng_of(seed, "NLDAS", "air"))
     return simulate(cells, time, seed, spin_up=spin_up, forcing=forcing, physics=MODEL, leaves=MODEL_LEAVES)
