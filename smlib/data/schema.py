@@ -193,8 +193,7 @@ def _check_places(ds, grid, require):
             "levels must be numbered 1, 2, ... from the top", "depth")
     require("depth_m" in ds.coords and ds["depth_m"].dims == ("site", "depth"),
             "must be a coordinate on (site, depth), NaN where unknown", "depth_m")
-    for site in sites:
-        known = ds["depth_m"].sel(site=site).values
+    for site, known in zip(sites, ds["depth_m"].values, strict=True):
         known = known[~np.isnan(known)]
         require((known >= 0).all() and (known <= 20).all(), f"of {site} is not 0 to 20 m: {known}", "depth_m")
         require((np.diff(known) >= 0).all(), f"of {site} does not grow with the level: {known}", "depth_m")

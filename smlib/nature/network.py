@@ -13,20 +13,21 @@ class Sensor:
     """Errors of a point measurement; standard deviations over stations and levels in m3 m-3 unless said otherwise.
 
     The sizes follow, at the lower end, what is reported of points that stand for a cell: random errors of 0.02 to 0.06
-    m3 m-3, averaged over a network (Gruber et al. 2013). The noise of a daily mean is taken as a few thousandths.
+    m3 m-3, averaged over a network (Gruber et al. 2013). The noise of a daily mean is taken as a thousandth.
     """
 
     gain: float = 0.10  # of the point's departures from its mean, as a factor
     offset: float = 0.02
     wander: float = 0.008  # of what the point does differently for weeks
     wander_days: float = 20.0
-    noise: float = 0.002
+    noise: float = 0.001  # of daily means, in the median over stations ...
+    noise_spread: float = 0.8  # ... and the standard deviation of its logarithm
     drift: float = 0.002  # a year
     outages: float = 1.0  # a year and station
     outage_days: float = 10.0  # their mean length
 
 
-EXACT = Sensor(gain=0, offset=0, wander=0, noise=0, drift=0, outages=0)
+EXACT = Sensor(gain=0, offset=0, wander=0, noise=0, noise_spread=0, drift=0, outages=0)
 
 
 def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor()):
@@ -56,10 +57,8 @@ def _one_site(truth, saturation, rng, sensor):
     mean = truth.mean(1, keepdims=True)
     gain = np.exp(sensor.gain * rng.standard_normal((levels, 1)))
     offset = sensor.offset * rng.standard_normal((levels, 1))
-    keep = np.exp(-1 / sensor.wander_days)
-    shocks = rng.standard_normal((levels, days)) * np.r_[1, np.full(days - 1, np.sqrt(1 - keep**2))]
-    wander = sensor.wander * lfilter([1], [1, -keep], shocks)
-    noise = sensor.noise * rng.standard_normal((levels, days))
+    wander = sensor.wander * _smooth(levels, days, sensor.wander_days, rng)
+    noise = sensor.noise * np.exp(sensor.noise_spread * rng.standard_normal()) * rng.standard_normal((levels, days))
     years = (np.arange(days) - (days - 1) / 2) / 365.25
     drift = sensor.drift * rng.standard_normal((levels, 1)) * years
     seen = mean + gain * (truth - mean) + offset + wander + noise + drift
@@ -67,3 +66,10 @@ def _one_site(truth, saturation, rng, sensor):
     for first in np.flatnonzero(rng.random(days) < sensor.outages / 365.25):
         seen[:, first:first + 1 + rng.geometric(1 / sensor.outage_days)] = np.nan
     return seen
+
+
+def _smooth(levels, days, memory, rng):
+    """(level, day) of unit variance that drifts without jumps: a second-order autoregression with a double root."""
+    before, keep = int(10 * memory), np.exp(-2 / memory)
+    shocks = rng.standard_normal((levels, before + days)) * np.sqrt((1 - keep**2) ** 3 / (1 + keep**2))
+    return lfilter([1], [1, -2 * keep, keep**2], shocks)[:, before:]

@@ -21,8 +21,8 @@ MIDDLE = {"Sand": (92, 3), "Loamy Sand": (82, 6), "Sandy Loam": (65, 10), "Loam"
           "Clay": (20, 55)}
 # One probe stands for a cell of 9 km; at USCRN it is the mean of three. With these sizes networks and products are
 # about as far apart as in Rabiei et al. (2025, Table 1); see foundations/world.
-SENSORS = {"SCAN": network.Sensor(gain=0.15, offset=0.055, wander=0.045, noise=0.004, drift=0.003),
-           "USCRN": network.Sensor(gain=0.12, offset=0.04, wander=0.032, noise=0.003, drift=0.002)}
+SENSORS = {"SCAN": network.Sensor(gain=0.15, offset=0.055, wander=0.045, noise=0.002, drift=0.003),
+           "USCRN": network.Sensor(gain=0.12, offset=0.04, wander=0.032, noise=0.001, drift=0.002)}
 
 
 def conus_sites(seed=0):

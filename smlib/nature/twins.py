@@ -20,7 +20,7 @@ SPIN_UP = 3650  # days at least, of the whole period over and over, run before i
 # What soils of one texture differ in, from site to site: standard deviations of the logarithms of conductivity (which
 # scatters about pedotransfer functions by some factor of three) and of potential evapotranspiration, the range of
 # `Physics.surface_field`. Set, with the medians, so that the surface persists as measured; see foundations/world.
-CONDUCTIVITY, CONDUCTIVITY_SPREAD, EVAPORATION_SPREAD, SURFACE_FIELD = 0.6, 1.2, 0.25, (1.3, 2.0)
+CONDUCTIVITY, CONDUCTIVITY_SPREAD, EVAPORATION_SPREAD, SURFACE_FIELD = 0.5, 1.5, 0.3, (1.3, 2.2)
 COVERS = {"Grassland": 10, "Herbaceous cover": 10, "Shrub cover": 7, "Tree cover": 4, "Cropland": 12,
           "Cropland, rained": 12, "Mosaic Cropland": 14}
 # What Table 1 misprints: a sign, and the coordinates of Coshocton for Durham-11-W in North Carolina.
