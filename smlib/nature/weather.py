@@ -10,6 +10,7 @@ standard deviation.
 """
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from math import erfc, exp, log
 
 import numba
@@ -196,16 +197,19 @@ def _amplitudes_once(name, seed, columns):
     return rng_of(seed, name, "amplitudes").standard_normal((WAVES, columns)).astype(np.float32)
 
 
-def _amplitudes(name, seed, days, fast, slow, share):
+@lru_cache(maxsize=16)
+def _amplitudes(name, seed, first_day, last_day, fast, slow, share):
     """(wave, day) float32 for consecutive dates, unit variance: the same on the same date, whatever the period."""
-    years = np.arange(days[0].astype("M8[Y]") - BURN_IN, days[-1].astype("M8[Y]") + 1)
+    years = np.arange(first_day.astype("M8[Y]") - BURN_IN, last_day.astype("M8[Y]") + 1)
     total = 0
     for part, keep, variance in (("fast", fast, 1 - share), ("slow", slow, share)):
         shocks = np.concatenate([rng_of(seed, name, part, year).standard_normal(
             (((year + 1).astype("M8[D]") - year.astype("M8[D]")).astype(int), WAVES), np.float32) for year in years])
         total = total + _autoregressive(shocks, keep, np.sqrt(variance * (1 - keep**2)))
-    first = (days[0] - years[0].astype("M8[D]")).astype(int)
-    return np.ascontiguousarray(total[first:first + len(days)].T, np.float32)
+    first, last = ((day - years[0].astype("M8[D]")).astype(int) for day in (first_day, last_day))
+    found = np.ascontiguousarray(total[first:last + 1].T, np.float32)
+    found.flags.writeable = False
+    return found
 
 
 @numba.njit(cache=True)
@@ -249,7 +253,8 @@ class Weather:
         self.elevation = np.broadcast_to(np.asarray(elevation, float), self.lat.shape)
         self.climate, self.match = climate.filled(self.lat, self.lon), match
         self.day = (self.days - self.days.astype("M8[Y]").astype("M8[D]")).astype(int)  # of the year, from 0
-        self.latent = {name: _Field(name, seed, range_km, smoothness, _amplitudes(name, seed, self.days, *memory))
+        ends = self.days[0], self.days[-1]
+        self.latent = {name: _Field(name, seed, range_km, smoothness, _amplitudes(name, seed, *ends, *memory))
                        for name, (range_km, smoothness, *memory) in LATENT.items()}
 
     def at(self, cells=slice(None)):

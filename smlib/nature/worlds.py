@@ -1,7 +1,8 @@
 """The simulated worlds: what each holds, and a cache of them on disk.
 
-``world("qilian")`` and its like give a tree of canonical datasets, made when they are first asked for. Every cell's
-numbers depend on seed, place and date, so a coarser scale shows some of the cells of the full one.
+``world("qilian")`` and its like give a tree of canonical datasets, made when they are first asked for. Weather and truth
+of a cell depend on seed, place and date (the truth, a little, on how long before it began), so a coarser scale shows
+some of the cells of the full one; some errors of products hang on the period as well.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ NAMES = ("stations", "qilian", "conus", "networks")
 YEARS = {"qilian": {"smoke": (2020, 2021), "quick": (2017, 2021), "full": (2017, 2021)},
          "conus": {"smoke": (2018, 2018), "quick": (2018, 2020), "full": (2018, 2022)},
          "networks": {"smoke": (2016, 2016), "quick": (2016, 2018), "full": (2015, 2020)}}
-EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 6, "full": 1},
+EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 7, "full": 1},
          "nldas": {"smoke": 20, "quick": 5, "full": 1}}
 TWINS_SMOKE = ["Palestine-6-WNW", "Durham-11-W", "ClotdelesPeresII"]
 # About the outline of the Qilian Mountains, drawn by hand: longitude and latitude.
