@@ -30,8 +30,8 @@ def conus_sites(seed=0):
 
     As many stations of every land cover and, by layer, of every texture class as in Rabiei et al. (2025): Table 4 for
     the textures, Table A1 for land cover and for how the two go together, as far as the tables agree (A1 has one
-    station less in SCAN and in USCRN's upper layers, and other totals by class at USCRN). They stand at centres of 9 km cells that have the
-    land cover, on soil of their own.
+    station less in SCAN and in USCRN's upper layers, and other totals by class at USCRN). They stand at centres of 9 km
+    cells that have the land cover, on soil of their own.
     """
     cells = _candidates(seed)
     cover = pd.read_csv(DATA / "published" / "rabiei2025_tableA1_station_land_cover.csv")
