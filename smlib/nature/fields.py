@@ -41,7 +41,8 @@ class Waves:
         """Basis functions (point, wave) float32 at points in degrees: ``at(lat, lon) @ normal(wave)`` is a field."""
         lat, lon = np.radians(np.ravel(lat)), np.radians(np.ravel(lon))
         xyz = EARTH_KM * np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
-        return (np.sqrt(2 / len(self.phase)) * np.cos(xyz @ self.wavevector.T + self.phase)).astype(np.float32)
+        turn = (xyz @ self.wavevector.T + self.phase).astype(np.float32)
+        return np.float32(np.sqrt(2 / len(self.phase))) * np.cos(turn)
 
 
 def field(lat, lon, range_km, rng, count=400, smoothness=np.inf):

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 from numcodecs import BitRound
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -94,8 +95,9 @@ def _template(ds, block, unit):
 def _write_block(store, prefix, make, block, first):
     with threadpool_limits(1):  # the same bits in one process and in many
         made = make(block)
+    root = zarr.open_group(store, mode="r+")
     for group, ds in made.items():
-        times = len(block.elevation) // ds.sizes["y"]
-        region = {"y": slice(first // times, first // times + ds.sizes["y"])}
-        plain = xr.Dataset({name: (da.dims, rounded(da.values)) for name, da in ds.items()})
-        plain.to_zarr(store, group=prefix + group, region=region, consolidated=False)
+        first_row = first * ds.sizes["y"] // len(block.elevation)
+        rows = slice(first_row, first_row + ds.sizes["y"])
+        for name, da in ds.items():
+            root[f"{prefix}{group}/{name}"][..., rows, :] = rounded(da.values)

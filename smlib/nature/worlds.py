@@ -1,8 +1,8 @@
 """The simulated worlds: what each holds, and a cache of them on disk.
 
-``world("qilian")`` and its like give a tree of canonical datasets, made when they are first asked for. Weather and truth
-of a cell depend on seed, place and date (the truth, a little, on how long before it began), so a coarser scale shows
-some of the cells of the full one; some errors of products hang on the period as well.
+``world("qilian")`` and its like give a tree of canonical datasets, made when they are first asked for. Weather and
+truth of a cell depend on seed, place and date (the truth, a little, on how long before it began), so a coarser scale
+shows some of the cells of the full one; some errors of products hang on the period as well.
 """
 
 import hashlib
