@@ -4,10 +4,10 @@
 
 Cell-days a second, of one thread, of each part: weather, vegetation, soil, retrievals of one pass, all of a block of
 `conus` as the world makes it (spin-up and both passes included, writing not), and the NLDAS-2-like model. The sizes run
-by turns, so that what else the machine does meets all of them. `growth` says how seconds grow with the cells, at the most
-days, and with the days, at the most cells: `fixed_seconds` and `departure` (the largest, as a share of the seconds) of
-the straight line through them, fitted to relative distances, and the exponent p of seconds ~ size^p. The cost is linear
-where the departure is small; the exponent is below 1 where much is fixed, such as two years of spin-up.
+by turns, so that what else the machine does meets all of them. `growth` says how seconds grow with the cells, at the
+most days, and with the days, at the most cells: `fixed_seconds` and `departure` (the largest, as a share of the
+seconds) of the straight line through them, fitted to relative distances, and the exponent p of seconds ~ size^p. The
+cost is linear where the departure is small; the exponent is below 1 where much is fixed, such as two years of spin-up.
 """
 
 import argparse
