@@ -134,3 +134,21 @@ def test_groups_have_chunks_of_days(tmp_path):
 def test_processes_are_for_work_that_is_worth_them(monkeypatch):
     monkeypatch.setattr(store.joblib, "cpu_count", lambda: 7)
     assert store.processes(store.WORTH) == 1 and store.processes(store.WORTH + 1) == 7
+
+
+def test_worlds_are_made_beside_trainings_processes(tmp_path):
+    """Both use worker processes in one notebook: neither may take the other's."""
+    from smlib.train.workers import WORTH, worker_pool
+
+    for _ in range(2):
+        with worker_pool(2, WORTH) as pool:
+            assert pool.submit(abs, -3).result() == 3
+        marks = [tmp_path / name for name in "ab"]
+        store.run_tasks([store.joblib.delayed(type(tmp_path).touch)(mark) for mark in marks], 2, "test")
+        assert all(mark.exists() for mark in marks)
+
+
+def test_a_task_that_fails_is_an_error():
+    for jobs in (1, 2):
+        with pytest.raises(ZeroDivisionError):
+            store.run_tasks([store.joblib.delayed(divmod)(1, 0)] * 3, jobs, "test")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
+from joblib.externals.loky import ProcessPoolExecutor, as_completed
 from numcodecs import BitRound
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -69,10 +70,23 @@ def block_tasks(store, prefix, make, block, unit=1):
 
 
 def run_tasks(tasks, jobs, name):
-    """Do all tasks, in worker processes if `jobs` is more than one."""
-    done = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(tasks), desc=name, leave=False, disable=None):
-        pass
+    """Do all tasks, in worker processes if `jobs` is more than one.
+
+    The processes are this call's own: joblib's, which stay for the next, cannot be shared with those that train.
+    """
+    shown = {"total": len(tasks), "desc": name, "leave": False, "disable": None}
+    if jobs == 1:
+        for do, arguments, named in tqdm(tasks, **shown):
+            do(*arguments, **named)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        futures = [pool.submit(do, *arguments, **named) for do, arguments, named in tasks]
+        try:
+            for future in tqdm(as_completed(futures), **shown):
+                future.result()
+        except BaseException:
+            pool.shutdown(kill_workers=True)
+            raise
 
 
 def processes(cell_days):
