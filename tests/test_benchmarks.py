@@ -35,3 +35,19 @@ def test_the_world_benchmark_prints_cell_days_a_second_and_growth():
     assert all(rate["low"] <= rate["median"] <= rate["high"] for rate in found["cell_days_a_second"].values())
     assert [(size["cells"], size["days"]) for size in found["sizes"]] == [(30, 730), (60, 730), (60, 365)]
     assert all(set(growth) == {"cells", "days"} for growth in found["growth"].values())
+
+
+def test_the_convlstm_benchmark_prints_rates_ratios_memory_and_equal_losses():
+    command = [sys.executable, "benchmarks/convlstm.py", "--size", "6", "7", "--batch", "2", "--days", "3",
+               "--rounds", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    ways = {"ours", "common"} | ({"keras"} if found["keras"] == "measured" else set())
+    assert found["keras"] in ("measured", "not installed")
+    assert set(found["steps_per_second"]) == set(found["peak_memory_mib"]) == ways
+    assert set(found["ratios"]) == {f"ours / {way}" for way in ways - {"ours"}}
+    for values in (*found["steps_per_second"].values(), *found["ratios"].values()):
+        assert 0 < values["low"] <= values["median"] <= values["high"]
+    assert all(peak > 0 for peak in found["peak_memory_mib"].values())
+    assert found["loss_curves"]["largest_relative_difference"] < 1e-3  # the same network
