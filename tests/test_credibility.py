@@ -6,7 +6,15 @@ import pytest
 import xarray as xr
 from scipy.signal import lfilter
 
-from smlib.evaluate import against_stations, behaviour, drying_time, implied_std, inside_range
+from smlib.evaluate import (
+    against_stations,
+    behaviour,
+    beside_print,
+    drying_time,
+    implied_std,
+    in_printed_range,
+    inside_range,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -86,3 +94,17 @@ def test_inside_range_compares_with_the_nearest_depth():
 
 def test_the_printed_scores_imply_the_standard_deviation_of_the_truth():
     assert implied_std(pd.DataFrame({"rmse": [0.02], "r2": [0.75]})).item() == pytest.approx(0.04)
+
+
+def test_products_stand_beside_print_by_land_cover():
+    scores = pd.DataFrame({"product": "DCA", "site": list("abcd"), "r": [0.5, 0.7, 0.9, 0.1], "RMSE": 0.1, "bias": 0.0,
+                           "ubRMSE": 0.1})
+    places = pd.DataFrame({"network": "SCAN", "land_cover": ["Cropland", "Cropland/Natural Vegetation Mosaic",
+                                                             "Grassland", "Barren"]}, index=list("abcd"))
+    printed = pd.DataFrame({"land_cover": ["Croplands", "Grasslands", "Savannas", "Average"], "network": "SCAN",
+                            "product": "DCA", "metric": "r", "value": [0.5, 0.7, 0.6, 0.65]})
+    table = beside_print(scores, places, printed)
+    np.testing.assert_allclose(table["simulated"], [0.6, 0.9, np.nan, 0.75])  # the average is one of land covers
+    np.testing.assert_allclose(table["printed"], printed["value"])
+    found = in_printed_range(table)  # 0.9 is above all that is printed
+    assert found[["product", "metric", "inside", "count"]].to_numpy().tolist() == [["DCA", "r", 1, 2]]

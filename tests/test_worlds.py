@@ -1,15 +1,17 @@
 """The simulated worlds on disk: made once and safely, read lazily, canonical, and one world at every scale."""
 
+import hashlib
 import json
 import threading
 import time as clock
+from pathlib import Path
 
 import dask.array
 import numpy as np
 import pytest
 import xarray as xr
 
-from smlib import paths
+from smlib import nature, paths
 from smlib.data import validate
 from smlib.nature import blocks, grids, sites, store, terrain, truth, worlds
 
@@ -266,22 +268,26 @@ def test_whatever_decides_a_world_has_a_folder_of_its_own(calls, monkeypatch):
 
 def test_code_tables_and_versions_are_in_the_hash(tmp_path, monkeypatch):
     of = worlds._code_hash.__wrapped__
-    code, published = tmp_path / "nature", tmp_path / "data" / "published"
-    for folder in (code, published, tmp_path / "smlib" / "data"):
+    published, schema = tmp_path / "data" / "published", tmp_path / "smlib" / "data" / "schema.py"
+    for folder in (published, schema.parent):
         folder.mkdir(parents=True)
-    (tmp_path / "smlib" / "data" / "schema.py").write_text("UNITS = 1")
-    (code / "soil.py").write_text("DEPTH = 1")
+    schema.write_text("UNITS = 1")
     (published / "table.csv").write_text("a,b")
-    for module, name, value in ((worlds, "__file__", str(code / "worlds.py")), (paths, "ROOT", tmp_path),
-                                (paths, "DATA", tmp_path / "data")):
-        monkeypatch.setattr(module, name, value)
+    for name, value in (("ROOT", tmp_path), ("DATA", tmp_path / "data")):
+        monkeypatch.setattr(paths, name, value)
     seen = [of("1.0"), of("1.1")]
-    for file in (code / "soil.py", published / "table.csv", tmp_path / "smlib" / "data" / "schema.py"):
+    for file in (published / "table.csv", schema):
         file.write_text(file.read_text() + "2")
         seen.append(of("1.0"))
-    (code / "soil.py").rename(code / "ground.py")
+    monkeypatch.setattr(worlds, "CODE", "of other modules")
     seen.append(of("1.0"))
-    assert len(set(seen)) == 6 and of("1.0") == seen[-1]
+    assert len(set(seen)) == 5 and of("1.0") == seen[-1]
+
+
+def test_the_code_of_the_world_is_all_its_modules():
+    files = sorted(Path(nature.__file__).parent.glob("*.py"))
+    content = b"".join(file.name.encode() + file.read_bytes() for file in files)
+    assert len(files) > 15 and hashlib.sha256(content).hexdigest() == nature.CODE
 
 
 def test_a_failure_half_way_leaves_nothing_that_looks_finished(calls, monkeypatch):

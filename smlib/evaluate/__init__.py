@@ -4,8 +4,10 @@ from smlib.evaluate.credibility import (
     PRODUCT_METRICS,
     against_stations,
     behaviour,
+    beside_print,
     drying_time,
     implied_std,
+    in_printed_range,
     inside_range,
 )
 from smlib.evaluate.entrants import entrant, split_variant, tidy, untidy
@@ -17,7 +19,7 @@ from smlib.evaluate.skill import COLUMNS, over_sites, score
 from smlib.evaluate.tables import against, answer, printed_by_depth, printed_means, wide
 
 __all__ = ["COLUMNS", "METRICS", "PRODUCT_METRICS", "against", "against_stations", "answer", "autocorrelation",
-           "behaviour", "blocks", "compare", "correlation", "daily_loss", "days_to_forget", "diebold_mariano",
-           "drying_time", "entrant", "friedman", "implied_std", "inside_range", "order_kept", "over_sites", "pooled",
-           "printed_by_depth", "printed_means", "score", "site_ratio", "split_variant", "target_effect", "tidy",
-           "untidy", "wide"]
+           "behaviour", "beside_print", "blocks", "compare", "correlation", "daily_loss", "days_to_forget",
+           "diebold_mariano", "drying_time", "entrant", "friedman", "implied_std", "in_printed_range", "inside_range",
+           "order_kept", "over_sites", "pooled", "printed_by_depth", "printed_means", "score", "site_ratio",
+           "split_variant", "target_effect", "tidy", "untidy", "wide"]

@@ -9,6 +9,10 @@ from smlib.evaluate.metrics import METRICS
 
 SPELL = 5  # days of falling moisture in a row that count as drying
 PRODUCT_METRICS = ("r", "RMSE", "bias", "ubRMSE")
+# Names of land cover in Table 1 of Rabiei et al. (2025), by IGBP's.
+PRINTED_COVERS = {"Grassland": "Grasslands", "Cropland": "Croplands", "Cropland/Natural Vegetation Mosaic": "Croplands",
+                  "Permanent Wetland": "Permanent Wetlands", "Woody Savanna": "Woody Savannas", "Savanna": "Savannas",
+                  "Open Shrubland": "Open/Closed Shrublands", "Closed Shrubland": "Open/Closed Shrublands"}
 
 
 def behaviour(ds, lags=(1, 3, 7, 30)):
@@ -86,6 +90,41 @@ def against_stations(products, reported, least=60):
                   for metric in PRODUCT_METRICS}
         parts.append(pd.DataFrame({"product": name, "site": measured["site"].values, "n": n.values[keep], **scores}))
     return pd.concat(parts, ignore_index=True)
+
+
+def beside_print(scores, places, printed):
+    """Scores of products by land cover beside those of Rabiei et al. (2025, Table 1).
+
+    Parameters
+    ----------
+    scores : DataFrame of `against_stations`
+    places : DataFrame by site with network and land_cover, the class's IGBP name
+    printed : DataFrame with land_cover, network, product, metric and value, the paper's table
+
+    Returns
+    -------
+    DataFrame: the printed rows with `value` named printed, and simulated, the mean over the stations; for the land
+    cover "Average" the mean over land covers. NaN where no station is.
+    """
+    rows = scores.join(places[["network", "land_cover"]], on="site")
+    rows = rows.assign(land_cover=rows["land_cover"].map(PRINTED_COVERS)).dropna(subset="land_cover")
+    long = rows.melt(["product", "network", "land_cover"], list(PRODUCT_METRICS), "metric", "simulated")
+    keys = ["land_cover", "network", "product", "metric"]
+    mean = long.assign(metric=long["metric"].str.lower()).groupby(keys)["simulated"].mean()
+    average = pd.concat({"Average": mean.groupby(keys[1:]).mean()}, names=keys[:1])
+    return printed.rename(columns={"value": "printed"}).join(pd.concat([mean, average]), on=keys)
+
+
+def in_printed_range(table):
+    """How many scores of `beside_print` lie within the range that is printed for their metric.
+
+    Returns a DataFrame with product, metric, inside and count, over land covers and networks (not their average).
+    """
+    ranges = table.groupby("metric")["printed"].agg(["min", "max"])
+    own = table[(table["land_cover"] != "Average") & table["simulated"].notna()]
+    inside = own["simulated"].between(own["metric"].map(ranges["min"]), own["metric"].map(ranges["max"]))
+    return own.assign(inside=inside).groupby(["product", "metric"])["inside"].agg(["sum", "count"]).rename(
+        columns={"sum": "inside"}).reset_index()
 
 
 def inside_range(measured, simulated, columns):

@@ -31,7 +31,6 @@ class Block:
     time : (time,), datetime64
     seed : int
     ground : dict, what `truth.ground` wants to know beside place
-    spacing : degrees, of the grid of a land model
     """
 
     grid: Grid
@@ -39,7 +38,6 @@ class Block:
     time: np.ndarray
     seed: int = 0
     ground: dict = field(default_factory=dict)
-    spacing: float = 0.125
 
     @property
     def land(self):
@@ -156,7 +154,7 @@ def conus(block):
 
 def nldas(block):
     """NLDAS-2-like forcing and soil, `truth.land_model`."""
-    found = truth.land_model(*block.cells, block.time, block.seed, spacing=block.spacing)
+    found = truth.land_model(*block.cells, block.time, block.seed)
     return {"nldas": block.dataset({name: found[name] for name in sorted(MODELLED)})}
 
 

@@ -20,6 +20,7 @@ MODEL = soil.Physics(evaporation_factor=0.75, surface_field=1.4, conductivity_fa
 MODEL_RAIN = 1.3  # standard deviation of the logarithm of the factor on its rain ...
 MODEL_REACH, MODEL_MEMORY = 100, 10  # ... over so many km and days
 MODEL_MOST = 500.0  # mm d-1: so large a factor on a cloudburst would be rain as has never fallen
+MODEL_SPACING = 0.125  # degrees
 MODEL_AIR = 1.0  # degC, of its air temperature, over 300 km and 5 days
 MODEL_SOIL = (0.2, 0.15)  # of the log-ratios of its soil map's sand and clay over silt: smooth and local error
 MODEL_LEAVES = 0.8  # factor on leaf area
@@ -122,8 +123,8 @@ def day_of_year(time):
     return (time - time.astype("M8[Y]").astype("M8[D]")).astype(int) + 1
 
 
-def land_model(lat, lon, elevation, time, seed=0, *, spacing=0.125, spin_up=SPIN_UP):
-    """An NLDAS-2-like land model's forcing and soil on cells `spacing` degrees wide.
+def land_model(lat, lon, elevation, time, seed=0, *, spin_up=SPIN_UP):
+    """An NLDAS-2-like land model's forcing and soil on cells MODEL_SPACING wide.
 
     It has the truth's equations with the constants `MODEL`, a soil map with errors, and for its weather the mean of
     that at four places of the cell, with errors of its own in rain and temperature; its forecast of the soil knows
@@ -138,7 +139,7 @@ def land_model(lat, lon, elevation, time, seed=0, *, spacing=0.125, spin_up=SPIN
                                     errors=MODEL_SOIL, seed=seed)
     cells = replace(cells, texture=cells.texture | {"sand": sand, "clay": clay})
     days, _ = with_run_up(time, spin_up)
-    forcing, quarter = None, spacing / 4
+    forcing, quarter = None, MODEL_SPACING / 4
     for north, east in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         at = np.clip(cells.lat + north * quarter, -90, 90), cells.lon + east * quarter
         weather = Weather(days, *at, cells.elevation, climate(*at, cells.elevation, seed), seed, "climate").at()

@@ -11,7 +11,6 @@ import os
 import shutil
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,15 +20,16 @@ from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 from smlib import paths
-from smlib.data.schema import validate
-from smlib.nature import blocks, grids, land, sites, terrain, truth, twins
+from smlib.data.schema import validate, with_attributes
+from smlib.nature import CODE, blocks, grids, land, products, sites, terrain, truth, twins
 from smlib.nature.blocks import Block
+from smlib.nature.fields import rng_of
 from smlib.nature.store import block_tasks, processes, run_tasks, write_group
 
 SCALES = ("smoke", "quick", "full")
 NAMES = ("stations", "qilian", "conus", "networks")
 # First and last year, and which of the full grid's rows and columns are taken: every so many-th.
-YEARS = {"qilian": {"smoke": (2020, 2021), "quick": (2017, 2021), "full": (2017, 2021)},
+YEARS = {"qilian": {"smoke": (2017, 2021), "quick": (2017, 2021), "full": (2017, 2021)},
          "conus": {"smoke": (2018, 2018), "quick": (2018, 2020), "full": (2018, 2022)},
          "networks": {"smoke": (2016, 2016), "quick": (2016, 2018), "full": (2015, 2020)}}
 EVERY = {"qilian": {"smoke": 12, "quick": 3, "full": 1}, "conus": {"smoke": 24, "quick": 7, "full": 1},
@@ -93,9 +93,9 @@ def code_hash():
 
 @cache
 def _code_hash(*versions):
-    digest = hashlib.sha256(json.dumps(versions).encode())
-    files = [*Path(__file__).parent.glob("*.py"), paths.ROOT / "smlib" / "data" / "schema.py",
-             *(paths.DATA / "natural_earth").glob("*.geojson"), *(paths.DATA / "published").glob("*.csv")]
+    digest = hashlib.sha256(json.dumps([CODE, *versions]).encode())
+    files = [paths.ROOT / "smlib" / "data" / "schema.py", *(paths.DATA / "natural_earth").glob("*.geojson"),
+             *(paths.DATA / "published").glob("*.csv")]
     for file in sorted(files):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
@@ -122,8 +122,9 @@ def _hash(plan):
 
 def _make(plan, folder):
     """Write the world of `plan` aside, then give it its name."""
+    for left in folder.parent.glob(f".{folder.name}.*.partial"):  # by makers that were killed; a lock keeps others out
+        shutil.rmtree(left, ignore_errors=True)
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     store = partial / "world.zarr"
     time = None
     if plan["years"]:
@@ -157,11 +158,10 @@ def _conus(store, scale, time, seed):
     block = _block(grids.ease(*sites.CONUS_BOX, 9, every=EVERY["conus"][scale]), terrain.CONUS, time, seed)
     ground = truth.ground(*block.cells, seed=seed)
     write_group(store, "statics", statics(block, ground))
-    sand, clay = blocks.products.soil_maps(ground.texture["sand"], ground.texture["clay"], ground.lat, ground.lon,
-                                           seed=seed)
+    sand, clay = products.soil_maps(ground.texture["sand"], ground.texture["clay"], ground.lat, ground.lon, seed=seed)
     write_group(store, "solus", validate(block.dataset({"sand": sand, "clay": clay, "silt": 100 - sand - clay}),
                                          needs=()))
-    coarse = _thinned(grids.regular(*sites.CONUS_BOX, 0.125), EVERY["nldas"][scale])
+    coarse = _thinned(grids.regular(*sites.CONUS_BOX, truth.MODEL_SPACING), EVERY["nldas"][scale])
     model = _block(coarse, terrain.CONUS, time, seed)
     jobs = processes((block.land.sum() + model.land.sum()) * len(time))
     tasks = [joblib.delayed(_write_stations)(store, time, seed)]
@@ -188,7 +188,8 @@ def conus_stations(time, seed=0):
     found = truth.simulate(cells, time, seed)
     seen = blocks.smap(time, cells.lat, cells.lon, blocks.radiometer_view(found), blocks.smap_parameters(cells), seed)
 
-    lat, lon = ((np.floor(x / 0.125) + 0.5) * 0.125 for x in (cells.lat, cells.lon))
+    width = truth.MODEL_SPACING
+    lat, lon = ((np.floor(x / width) + 0.5) * width for x in (cells.lat, cells.lon))
     model = truth.land_model(lat, lon, terrain.elevation(lat, lon, terrain.CONUS, seed), time, seed)
     places = {name: reported[name] for name in ("lat", "lon", "network", "land_cover", "depth_m")}
     stations = {f"texture_{k}": ("site", table[f"texture_{k}"].to_numpy()) for k in (1, 2, 3)}
@@ -198,7 +199,7 @@ def conus_stations(time, seed=0):
         data = {key: (("site", "depth", "time") if x.ndim == 3 else ("site", "time"),
                       x.transpose(2, 1, 0) if x.ndim == 3 else x.T) for key, x in variables.items()}
         ds = xr.Dataset(data, {"site": names, "time": reported["time"], "depth": reported["depth"]} | places | stations)
-        groups[f"matched/{name}"] = validate(sites.with_attributes(ds), needs=()).assign_attrs(kind="simulated")
+        groups[f"matched/{name}"] = validate(with_attributes(ds), needs=()).assign_attrs(kind="simulated")
     return groups
 
 
@@ -213,7 +214,7 @@ def _networks(store, scale, time, seed):
         ground = truth.ground(*block.cells, seed=seed)
         write_group(store, f"{name}/statics", statics(block, ground))
         tasks += block_tasks(store, f"{name}/", blocks.network, block, unit=10)
-        chosen = np.sort(truth.rng_of(seed, "sites", name).choice(len(ground.lat), number, replace=False))
+        chosen = np.sort(rng_of(seed, "sites", name).choice(len(ground.lat), number, replace=False))
         names = [f"{name}-{k:02d}" for k in range(1, number + 1)]
         pair = sites.observed(ground[chosen], names, [name] * number, time, seed)
         for kind, ds in zip(("reported", "truth"), pair, strict=True):
