@@ -87,11 +87,11 @@ def test_too_few_observations_for_a_triangle_give_the_nearest(cells):
 def test_interpolation_without_observations_is_the_background_and_members_are_apart():
     valid = np.ones((4, 4), bool)
     rng = np.random.default_rng(0)
-    x_f, y = rng.random((3, 4, 4)), rng.random((3, 4, 4))
-    observed = rng.random((3, 4, 4)) < 0.5
-    observed[1] = False
+    x_f, y = rng.random((4, 4, 4)), rng.random((4, 4, 4))
+    observed = rng.random((4, 4, 4)) < 0.5
+    observed[1], observed[3] = False, observed[0]  # the last shares the first one's triangles
     analyse = Interpolation(valid)
     x_a = analyse(x_f, y, observed)
     np.testing.assert_array_equal(x_a[1], x_f[1])
-    for member in range(3):
+    for member in range(4):
         np.testing.assert_array_equal(analyse(*(v[member:member + 1] for v in (x_f, y, observed)))[0], x_a[member])

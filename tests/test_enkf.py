@@ -43,6 +43,16 @@ def test_without_localisation_it_is_the_kalman_analysis_of_the_ensembles_own_cov
     assert np.isnan(x_a[:, ~VALID]).all()
 
 
+def test_two_cells_by_hand():
+    """Members 0 and 2 on both cells, the left one seen at 3 with noise 1: P = 2 everywhere, K = P / (P + 1) = 2 / 3.
+
+    The mean 1 moves by 2 (2 / 3); P becomes (1 - K) P, so the deviations shrink by a factor sqrt(1 / 3).
+    """
+    x_f = np.array([[[0.0, 0.0]], [[2.0, 2.0]]])
+    x_a = EnKF(2, np.ones((1, 2), bool), 1)(x_f, np.array([[3, np.nan]]), np.array([[True, False]]))
+    np.testing.assert_allclose(x_a, 7 / 3 + np.array([-1, 1])[:, None, None] * np.sqrt([[1 / 3, 1 / 3]]), rtol=1e-12)
+
+
 def test_many_members_tend_to_the_kalman_analysis_of_the_true_covariance():
     mean, P = kalman(np.full(VALID.sum(), 0.25), B)
     gaps = []
@@ -78,16 +88,18 @@ def test_inflation_trusts_observations_more():
     assert (np.abs(inflated - 0.3) < np.abs(plain - 0.3))[observed].all()
 
 
-def test_ensembles_side_by_side_equal_one_at_a_time_to_the_bit():
-    x_f = np.concatenate([ensemble(6, seed) for seed in range(3)])
-    y, observed = (np.repeat(v[None], 18, axis=0) for v in observations())
+def test_ensembles_side_by_side_equal_one_at_a_time_to_the_bit_each_with_its_noise():
+    x_f = np.concatenate([ensemble(6, seed) for seed in range(4)])
+    y, observed = (np.repeat(v[None], 24, axis=0) for v in observations())
     observed[6:12] = False
-    analyse = EnKF(6, VALID, NOISE, radius=1.5)
-    x_a = analyse(x_f, y, observed)
+    observed[18:, 0, 0] = False  # a mask of its own
+    noise = [0.01, 0.01, 0.03, 0.01]
+    x_a = EnKF(6, VALID, noise, radius=1.5)(x_f, y, observed)
     np.testing.assert_array_equal(x_a[6:12], x_f[6:12])  # nothing observed: the background
-    for first in (0, 6, 12):
-        part = slice(first, first + 6)
-        np.testing.assert_array_equal(analyse(x_f[part], y[part], observed[part]), x_a[part])
+    for setting, own in enumerate(noise):
+        part = slice(6 * setting, 6 * setting + 6)
+        alone = EnKF(6, VALID, own, radius=1.5)(x_f[part], y[part], observed[part])
+        np.testing.assert_array_equal(alone, x_a[part])
 
 
 def test_an_ensemble_rolls_out():
@@ -128,6 +140,10 @@ def test_model_error_keeps_the_spread_and_is_the_same_for_all_settings():
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="no whole number of ensembles of 4"):
         EnKF(4, VALID, NOISE)(ensemble(6), *observations())
-    for size, noise in ((1, 0.1), (5, 0)):
-        with pytest.raises(ValueError, match="2 or more and noise above 0"):
-            EnKF(size, VALID, noise)
+    with pytest.raises(ValueError, match="2 or more"):
+        EnKF(1, VALID, 0.1)
+    for noise in (0, [0.1, 0]):
+        with pytest.raises(ValueError, match="noise above 0"):
+            EnKF(6, VALID, noise)
+    with pytest.raises(ValueError, match="one for each of 1 ensembles"):
+        EnKF(6, VALID, [0.1, 0.2])(ensemble(6), *observations())

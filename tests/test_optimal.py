@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from threadpoolctl import threadpool_limits
 
 from smlib.assimilate.nudging import positions
-from smlib.assimilate.optimal import CORRELATIONS, Covariance, Kriging, OptimalInterpolation, fit_covariance
+from smlib.assimilate.optimal import (
+    CORRELATIONS,
+    Covariance,
+    GriddedCovariance,
+    Kriging,
+    OptimalInterpolation,
+    fit_covariance,
+)
 
 
 @pytest.fixture
@@ -20,6 +28,18 @@ def test_two_cells_by_hand():
     analyse = OptimalInterpolation(Covariance(4, 1), np.ones((1, 2), bool), noise=2)
     x_a = analyse(np.zeros((1, 1, 2)), np.array([[[1, np.nan]]]), np.array([[[True, False]]]))
     np.testing.assert_allclose(x_a[0, 0], [0.5, 0.5 * np.exp(-1)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (5.5, 4.4)])
+@pytest.mark.parametrize("shape", CORRELATIONS)
+def test_the_table_of_offsets_is_the_covariance_of_all_distances(valid, shape, spacing):
+    covariance = Covariance(0.04**2, 3.0, 0.01**2, shape)
+    places = positions(valid, spacing)
+    B, gridded = covariance(cdist(places, places)), GriddedCovariance(covariance, valid, spacing)
+    every = np.arange(len(places))
+    np.testing.assert_allclose(gridded.between(every[:, None], every), B, rtol=1e-12)
+    w, some = np.random.default_rng(0).normal(size=20), every[3:43:2]
+    np.testing.assert_allclose(gridded.times(w, some), B[:, some] @ w, atol=1e-15)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -86,15 +106,48 @@ def test_kriging_reads_no_background(valid):
     np.testing.assert_allclose(far[0][valid & ~observed[0]], np.nanmean(y[0]))
 
 
-@pytest.mark.parametrize("kind", [OptimalInterpolation, Kriging])
-def test_no_observation_is_the_background_and_a_batch_equals_one_at_a_time(valid, kind):
+@pytest.fixture
+def batch(valid):
+    """Six members, (x_f, y, observed): two masks, of which one is shared by four; the last sees nothing."""
     rng = np.random.default_rng(0)
-    x_f, y = rng.random((3, 6, 8)).astype(np.float32), rng.random((3, 6, 8))
-    observed = (rng.random((3, 6, 8)) < 0.8) & valid
-    observed[1] = False
-    analyse = kind(Covariance(0.03**2, 2), valid, 0.01, nearest=8)
-    x_a = analyse(x_f, y, observed)
+    x_f, y = rng.random((6, 6, 8)).astype(np.float32), rng.random((6, 6, 8))
+    observed = np.where(np.array([0, 0, 1, 0, 0, 1])[:, None, None], *((rng.random((6, 8)) < f) & valid
+                                                                        for f in (0.4, 0.8)))
+    observed[5] = False
+    return x_f, y, observed
+
+
+@pytest.mark.parametrize("nearest", [None, 8])
+@pytest.mark.parametrize("kind", [OptimalInterpolation, Kriging])
+def test_members_of_a_batch_equal_one_at_a_time_to_the_bit_whatever_they_share(valid, batch, kind, nearest):
+    noise, covariance = [0.0, 0.01, 0.01, 0.01, 0.0, 0.01], Covariance(0.03**2, 2)
+    x_a = kind(covariance, valid, noise, nearest=nearest)(*batch)
     assert x_a.dtype == np.float32
-    np.testing.assert_array_equal(x_a[1], x_f[1])
-    for member in range(3):
-        np.testing.assert_array_equal(analyse(*(v[member:member + 1] for v in (x_f, y, observed)))[0], x_a[member])
+    np.testing.assert_array_equal(x_a[5], batch[0][5])  # nothing observed: the background
+    assert not np.array_equal(x_a[0], batch[0][0])
+    for member, own in enumerate(noise):
+        alone = kind(covariance, valid, own, nearest=nearest)(*(v[member:member + 1] for v in batch))
+        np.testing.assert_array_equal(alone[0], x_a[member])
+    order = [4, 2, 0, 5, 3, 1]
+    shuffled = kind(covariance, valid, np.array(noise)[order], nearest=nearest)(*(v[order] for v in batch))
+    np.testing.assert_array_equal(shuffled, x_a[order])
+
+
+def test_threads_change_nothing():
+    """1000 observations: enough for a library of linear algebra to share the work out, and to round otherwise."""
+    rng = np.random.default_rng(0)
+    x_f, y = rng.random((2, 1, 40, 50))
+    observed = rng.random((40, 50)) < 0.5
+    analyse = OptimalInterpolation(Covariance(0.03**2, 5), np.ones((40, 50), bool), 0.01)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(analyse(x_f, y, observed))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("noise, message", [([0.1, 0.2], "one for each of 6 members"), (-0.1, "0 or more"),
+                                            (np.nan, "0 or more")])
+def test_bad_noise_is_named(valid, batch, noise, message):
+    with pytest.raises(ValueError, match=message):
+        OptimalInterpolation(Covariance(1, 1), valid, noise)(*batch)

@@ -47,7 +47,7 @@ def test_critical_difference_names_all_entrants_inside_the_figure(n):
     parts = [part for text in written for part in text.strip().split("  ")]
     assert all(parts.count(entrant) == 2 for entrant in ENTRANTS)
     assert f"critical difference {found.tests['cd'].iloc[0]:.1f}" in written
-    assert any(f"32 entrants (1 is best), N = {n} (sites)" in t and "Friedman" in t for t in written)
+    assert any(f"{len(ENTRANTS)} entrants (1 is best), N = {n} (sites)" in t and "Friedman" in t for t in written)
     width, height = fig.canvas.get_width_height()
     for label in fig.findobj(matplotlib.text.Text):
         if label.get_visible() and label.get_text():

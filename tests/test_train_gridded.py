@@ -56,7 +56,7 @@ def test_it_learns_what_persistence_cannot(name):
     train, validation = start_days(field, MASK, 3, 0, 60), start_days(field, MASK, 3, 60)
     model, history = train_gridded(model, field, train, validation, epochs=12, learning_rate=1e-2,
                                    plateau_patience=50)
-    x, y = windows(torch.tensor(field), torch.tensor(validation), 3)
+    x, y = windows(torch.tensor(field), torch.tensor(field), torch.tensor(validation), 3)
     persistence = masked_mse(x[:, -1], y, model.mask).item()
     with torch.no_grad():
         error = masked_mse(model.eval()(x), y, model.mask).item()
@@ -92,10 +92,10 @@ def test_validation_is_the_whole_set_whatever_the_batch():
     field = torch.tensor(moving(40))
     torch.manual_seed(0)
     model, starts = GRIDDED["CNN"](3, MASK), torch.arange(20)
-    x, y = windows(field, starts, 3)
+    x, y = windows(field, field, starts, 3)
     with torch.no_grad():
         expected = masked_mse(model(x), y, model.mask).item()
-    assert gridded.validation_loss(model, field, starts, 7) == pytest.approx(expected, rel=1e-5)
+    assert gridded.validation_loss(model, field, field, starts, 7) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_loss_is_the_mean_over_valid_cells():
@@ -103,11 +103,15 @@ def test_the_loss_is_the_mean_over_valid_cells():
     truth[:, ~MASK] = float("nan")
     expected = np.mean((made[:, MASK] - truth[:, MASK]).numpy() ** 2)
     assert masked_mse(made, truth, torch.tensor(MASK)).item() == pytest.approx(expected)
+    gap = truth.clone()
+    gap[0] = float("nan")
+    expected = np.mean((made[1:, MASK] - truth[1:, MASK]).numpy() ** 2)
+    assert masked_mse(made, gap, torch.tensor(MASK)).item() == pytest.approx(expected)
 
 
 def test_windows_are_consecutive_days_and_the_field_is_not_copied():
     field = torch.arange(20.0)[:, None, None].expand(20, 8, 10)
-    x, y = windows(field, torch.tensor([0, 7]), 3)
+    x, y = windows(field, field, torch.tensor([0, 7]), 3)
     assert x[:, :, 0, 0].tolist() == [[0, 1, 2], [7, 8, 9]] and y[:, 0, 0].tolist() == [3, 10]
     whole = field.contiguous()
     assert whole.unfold(0, 4, 1).data_ptr() == whole.data_ptr()
@@ -148,8 +152,24 @@ def test_bad_input_is_told_in_words():
                                  (field, (range(3), [38]), "validation windows reach beyond the 40 days")):
         with pytest.raises(ValueError, match=words):
             train_gridded(model, wrong, *starts, epochs=1)
+    nothing = np.full_like(field, np.nan)
+    with pytest.raises(ValueError, match="training window has no value"):
+        train_gridded(model, field, range(3), range(3), epochs=1, target=nothing)
+    with pytest.raises(ValueError, match="has not the shape"):
+        train_gridded(model, field, range(3), range(3), epochs=1, target=field[1:])
+    model.level.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="never finite"):
-        train_gridded(model, np.full_like(field, np.nan), range(3), range(3), epochs=1)
+        train_gridded(model, field, range(3), range(3), epochs=1)
+
+
+def test_days_without_truth_are_not_learnt_from():
+    """One everywhere in the filled field, but only a cell was ever seen, at 0.5: that is the level to learn."""
+    field = np.ones((40, *MASK.shape), np.float32)
+    target = np.full_like(field, np.nan)
+    target[:, 5, 5] = 0.5
+    model, history = train_gridded(Level(), field, range(20), range(25, 35), epochs=40, learning_rate=0.1,
+                                   plateau_patience=50, target=target)
+    assert model.level.item() == pytest.approx(0.5, abs=0.05) and history["validation_loss"].min() < 0.003
 
 
 @pytest.mark.parametrize("name", GRIDDED)

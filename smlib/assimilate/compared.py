@@ -15,6 +15,7 @@ Optimal interpolation is in `optimal`, the ensemble Kalman filter in `enkf`. Sym
 `smlib.assimilate`.
 """
 
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 from scipy.spatial import QhullError
 
 from smlib.assimilate.nudging import checked_observations, positions
+from smlib.assimilate.optimal import alike, one_thread
 
 
 class Damped:
@@ -85,21 +87,27 @@ class Interpolation:
     def __init__(self, valid, spacing=(1.0, 1.0)):
         self.valid, self.places = valid, positions(valid, spacing)
 
+    @one_thread
     def __call__(self, x_f, y, observed):
         """x_a (member, y, x)."""
         y, weight = checked_observations(x_f, y, observed)
-        x_a = x_f.copy()
-        for member in range(len(x_f)):
-            seen = weight[member][self.valid] > 0
-            if seen.any():
-                x_a[member, self.valid] = _interpolated(self.places, seen, y[member][self.valid][seen])
+        seen, x_a = weight[:, self.valid] > 0, x_f.copy()
+        for members in alike(seen):
+            there = seen[members[0]]
+            if there.any():
+                values = y[members][:, self.valid][:, there].T
+                for member, found in zip(members, _interpolated(self.places, there, values).T, strict=True):
+                    x_a[member, self.valid] = found
         return x_a
 
 
 def _interpolated(places, seen, values):
-    nearest = NearestNDInterpolator(places[seen], values)(places)
-    try:
-        linear = LinearNDInterpolator(places[seen], values)(places)
-    except (QhullError, ValueError):  # fewer than three observations, or all on one line: no triangle
-        linear = nearest
-    return np.where(seen, nearest, np.where(np.isfinite(linear), linear, nearest))
+    """(cell, member) of `values` (observation, member)."""
+    found = np.full((len(places), values.shape[1]), np.nan)
+    found[seen] = values
+    with suppress(QhullError, ValueError):  # fewer than three observations, or all on one line: no triangle
+        found[~seen] = LinearNDInterpolator(places[seen], values)(places[~seen])
+    outside = np.isnan(found[:, 0])
+    if outside.any():
+        found[outside] = NearestNDInterpolator(places[seen], values)(places[outside])
+    return found

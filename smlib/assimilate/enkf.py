@@ -8,6 +8,7 @@ pins Jupyter's notebook below 7 and brings a dozen packages that nothing else he
 import numpy as np
 
 from smlib.assimilate.nudging import between, checked_observations, positions
+from smlib.assimilate.optimal import checked_noise
 
 
 def gaspari_cohn(distance, radius):
@@ -24,15 +25,16 @@ class EnKF:
     Parameters
     ----------
     size : members of an ensemble, 2 or more
-    noise : standard deviation of the observations, m3 m-3, above 0: an ensemble cannot fit perfect observations, so
-        give what the grid and the forecast leave unresolved where the observations themselves are perfect
+    noise : standard deviation of the observations, m3 m-3, one number or one an ensemble; above 0: an ensemble cannot
+        fit perfect observations, so give what the grid and the forecast leave unresolved where the observations
+        themselves are perfect
     radius : of `gaspari_cohn`, in the unit of `spacing`; infinite for none. It divides the noise variance of far
         observations.
     inflation : factor on the background's deviations from its mean
     """
 
     def __init__(self, size, valid, noise, radius=np.inf, spacing=(1.0, 1.0), inflation=1.0):
-        if size < 2 or not noise > 0:
+        if size < 2 or not np.min(noise) > 0:
             raise ValueError(f"an ensemble of 2 or more and noise above 0 are needed, not {size} and {noise}")
         self.size, self.valid, self.noise, self.inflation = size, valid, noise, inflation
         self.rho = between(positions(valid, spacing), 2 * radius, lambda distance: gaspari_cohn(distance, radius))
@@ -43,29 +45,33 @@ class EnKF:
             raise ValueError(f"{len(x_f)} members are no whole number of ensembles of {self.size}")
         y, weight = checked_observations(x_f, y, observed)
         x_a = x_f.copy()
-        for first in range(0, len(x_f), self.size):
-            seen = weight[first][self.valid] > 0
+        for ensemble, noise in enumerate(checked_noise(self.noise, len(x_f) // self.size, "ensembles")):
+            one = slice(ensemble * self.size, (ensemble + 1) * self.size)
+            seen = weight[one.start][self.valid] > 0
             if seen.any():
-                one = slice(first, first + self.size)
                 x_a[one, self.valid] = self._transform(x_f[one, self.valid].T.astype(float),
-                                                       y[first][self.valid][seen], seen).T
+                                                       y[one.start][self.valid][seen], seen, noise).T
         return x_a
 
-    def _transform(self, E, y, seen):
+    def _transform(self, E, y, seen, noise):
         """(cell, size) analysis ensemble of the background ensemble `E` (after Hunt et al. 2007)."""
-        k, rho = self.size, self.rho[:, np.flatnonzero(seen)]
+        k, rho = self.size, self.rho[seen].T  # (cell, observation), as rho is symmetric
+        near = np.bincount(rho.indices, minlength=len(E)) > 0  # the other cells stay as they are, to the last bit
         mean = E.mean(1, keepdims=True)
         X = self.inflation * (E - mean)
         Y, innovation = X[seen], y - mean[seen, 0]
-        near = np.diff(rho.indptr) > 0  # the other cells stay as they are, to the last bit
-        rho = rho[near] / self.noise**2
-        YRY = (rho @ (Y[:, :, None] * Y[:, None, :]).reshape(len(y), k * k)).reshape(-1, k, k)
-        values, vectors = np.linalg.eigh((k - 1) * np.eye(k) + YRY)
-        across = vectors.transpose(0, 2, 1)
-        W = (vectors * np.sqrt((k - 1) / values)[:, None]) @ across
-        w = vectors @ ((across @ (rho @ (Y * innovation[:, None]))[:, :, None]) / values[:, :, None])
+        RY = Y / noise**2
+        row, column = np.tril_indices(k)  # eigh reads no more
+        A = np.zeros((near.sum(), k, k))
+        A[:, row, column] = (rho @ (Y[:, row] * RY[:, column]))[near]
+        A += (k - 1) * np.eye(k)
+        values, V = np.linalg.eigh(A)
+        # In eigenvectors: w = V diag(1 / values) V' Y' R^-1 innovation, W = V diag(sqrt((k - 1) / values)) V'.
+        XV = np.einsum("ci,cij->cj", X[near], V)
+        Vw = np.einsum("ci,cij->cj", (rho @ (RY * innovation[:, None]))[near], V) / values
+        XW = np.einsum("cj,cij->ci", XV * np.sqrt((k - 1) / values), V)
         analysis = E.copy()
-        analysis[near] = mean[near] + (X[near][:, None] @ (w + W))[:, 0]
+        analysis[near] = mean[near] + (XV * Vw).sum(1, keepdims=True) + XW
         return analysis
 
 

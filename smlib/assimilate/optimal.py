@@ -6,11 +6,17 @@ H picks the observed cells, R = noise^2 I. Symbols and shapes are those of `smli
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import curve_fit
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
+from threadpoolctl import ThreadpoolController
 
 from smlib.assimilate.nudging import checked_observations, positions
+
+# Threads would change the last bits, and on small systems they mostly wait for each other.
+one_thread = ThreadpoolController().wrap(limits=1, user_api="blas")
 
 CORRELATIONS = {"exponential": lambda distance: np.exp(-distance),
                 "gaussian": lambda distance: np.exp(-0.5 * distance**2)}
@@ -60,42 +66,96 @@ def fit_covariance(anomalies, valid, spacing=(1.0, 1.0), shape="exponential", ce
     return Covariance(share * total, length, (1 - share) * total, shape)
 
 
+def checked_noise(noise, count, each="members"):
+    """`noise` as (count,); an error unless it is 0 or more and there is one, or one for `each`."""
+    noise = np.asarray(noise, float)
+    if noise.shape not in ((), (count,)):
+        raise ValueError(f"noise must be one number or one for each of {count} {each}, not of shape {noise.shape}")
+    if not (noise >= 0).all():
+        raise ValueError(f"noise must be 0 or more, not {noise}")
+    return np.broadcast_to(noise, count)
+
+
+def alike(*keys):
+    """Lists of the members that agree in all of `keys`, arrays whose first axis is the member."""
+    groups = {}
+    for member, key in enumerate(zip(*keys, strict=True)):
+        groups.setdefault(tuple(np.asarray(part).tobytes() for part in key), []).append(member)
+    return list(groups.values())
+
+
+class GriddedCovariance:
+    """B between the valid cells of a regular grid: it depends on the offset alone, so one row holds all of it.
+
+    Cells are numbered along rows of double width (`number`), in which two numbers' difference says how many rows and
+    columns apart the cells are. `row` is B by that difference, negative ones last, where negative indices find them;
+    so B w is a circular convolution.
+    """
+
+    def __init__(self, covariance, valid, spacing=(1.0, 1.0)):
+        (y, x), (ny, nx) = np.nonzero(valid), valid.shape
+        width = 2 * nx - 1
+        self.number = y * width + x
+        self.size = next_fast_len(width * (2 * ny - 1), real=True)
+        apart = (np.arange(self.size) + self.size // 2) % self.size - self.size // 2
+        dx = (apart + nx - 1) % width - (nx - 1)
+        dy = (apart - dx) // width
+        self.row = covariance(np.hypot(dy * spacing[0], dx * spacing[1]))
+        self.spectrum = rfft(self.row)
+
+    def between(self, one, other):
+        """Covariance of the cells `one` and `other`, two sets of indices that broadcast."""
+        return self.row[self.number[one] - self.number[other]]
+
+    def times(self, w, cells):
+        """(cell,) B w, for w 0 but on these cells."""
+        field = np.zeros(self.size)
+        field[self.number[cells]] = w
+        return irfft(self.spectrum * rfft(field), self.size)[self.number]
+
+
 class OptimalInterpolation:
     """The analysis above. Each cell takes all observations, or its `nearest` ones (24, say).
 
-    All is the exact solution, and the faster one up to a thousand observations or so.
+    All is the exact solution, and the faster one up to two thousand observations or so. Members that share the day's
+    mask and the noise share the factorisation; what comes out for a member depends on no other, to the last bit.
 
-    `noise` is the standard deviation of the observations, m3 m-3; it may be 0, as no two observations share a cell.
+    `noise` is the standard deviation of the observations, m3 m-3, one number or one for each member; it may be 0, as
+    no two observations share a cell.
     """
 
     def __init__(self, covariance, valid, noise, spacing=(1.0, 1.0), nearest=None):
-        self.covariance, self.valid, self.noise, self.nearest = covariance, valid, noise, nearest
-        self.places = positions(valid, spacing)
+        self.valid, self.noise, self.nearest = valid, noise, nearest
+        self.places, self.B = positions(valid, spacing), GriddedCovariance(covariance, valid, spacing)
+        # A billionth of the variance: a smooth covariance without noise is singular to rounding.
+        self.jitter = 1e-9 * covariance.variance
 
+    @one_thread
     def __call__(self, x_f, y, observed):
         """x_a (member, y, x)."""
         y, weight = checked_observations(x_f, y, observed)
+        noise, seen = checked_noise(self.noise, len(x_f)), weight[:, self.valid] > 0
         x_a = x_f.copy()
-        for member in range(len(x_f)):
-            seen = weight[member][self.valid] > 0
-            if seen.any():
-                innovation = (y[member] - x_f[member])[self.valid][seen]
-                x_a[member, self.valid] += self._increment(self.places[seen], innovation)
+        for members in alike(noise, seen):
+            cells = np.flatnonzero(seen[members[0]])
+            if cells.size:
+                K = self._gain(cells, noise[members[0]] ** 2 + self.jitter)
+                for member in members:
+                    x_a[member, self.valid] += K((y[member] - x_f[member])[self.valid][cells])
         return x_a
 
-    def _increment(self, places, innovation):
-        """(cell,) B H' (H B H' + R)^-1 (y - H x_f)."""
-        # A billionth of the variance: a smooth covariance without noise is singular to rounding.
-        B, R = self.covariance, self.noise**2 + 1e-9 * self.covariance.variance
-        if self.nearest is None or self.nearest >= len(places):
-            S = B(cdist(places, places)) + R * np.eye(len(places))
-            return B(cdist(self.places, places)) @ np.linalg.solve(S, innovation)
-        distance, near = cKDTree(places).query(self.places, self.nearest)
-        near = near.reshape(len(near), -1)
-        apart = np.sqrt(sum((along[:, :, None] - along[:, None]) ** 2 for along in places.T[:, near]))
-        S = B(apart) + R * np.eye(self.nearest)
-        weights = np.linalg.solve(S, innovation[near][..., None])[..., 0]
-        return np.sum(B(distance.reshape(near.shape)) * weights, axis=1)
+    def _gain(self, cells, R):
+        """K = B H' (H B H' + R)^-1, a function: innovation (observation,) of these cells -> increment (cell,)."""
+        if self.nearest is None or self.nearest >= len(cells):
+            S = self.B.between(cells[:, None], cells)
+            np.fill_diagonal(S, S[0, 0] + R)
+            factor = cho_factor(S.T, overwrite_a=True, check_finite=False)  # S is its own transpose
+            return lambda innovation: self.B.times(cho_solve(factor, innovation, check_finite=False), cells)
+        near = cKDTree(self.places[cells]).query(self.places, range(1, self.nearest + 1))[1]  # (cell, nearest)
+        cells = cells[near]
+        S = self.B.between(cells[:, :, None], cells[:, None]) + R * np.eye(self.nearest)
+        weights = np.linalg.solve(S, self.B.between(cells, np.arange(len(cells))[:, None])[..., None])[..., 0]
+        return lambda innovation: np.sum(weights * innovation[near], axis=1)
 
 
 class Kriging(OptimalInterpolation):

@@ -8,7 +8,11 @@ from smlib.plots.explain import (
     shapley_features,
     shapley_values,
 )
+from smlib.plots.field_maps import field_map, maps_of_days, observation_patterns
+from smlib.plots.field_scores import cost_bars, loss_curves, metric_bars, radar
+from smlib.plots.field_series import daily_metrics, regional_series
 from smlib.plots.maps import site_map
+from smlib.plots.nudging import error_growth, methods, tau_curves
 from smlib.plots.printed import printed_vs_ours
 from smlib.plots.series import autocorrelation, correlation_heatmap, series
 from smlib.plots.significance import critical_difference, target_effect, verdicts
@@ -24,7 +28,9 @@ from smlib.plots.world import (
 )
 
 __all__ = ["MODEL_COLOURS", "accuracy_against_cost", "attention_and_shapley", "autocorrelation",
-           "autocorrelation_spread", "behaviour_by_depth", "correlation_heatmap", "costs", "critical_difference",
-           "embedding_panels", "error_by_lead", "forecast_series", "grid_maps", "learning_curves", "printed_vs_ours",
-           "products_by_cover", "series", "shapley_days", "shapley_features", "shapley_values", "site_map",
-           "skill_by_lead", "skill_tiles", "target_effect", "twins_against_print", "verdicts"]
+           "autocorrelation_spread", "behaviour_by_depth", "correlation_heatmap", "cost_bars", "costs",
+           "critical_difference", "daily_metrics", "embedding_panels", "error_by_lead", "error_growth", "field_map",
+           "forecast_series", "grid_maps", "learning_curves", "loss_curves", "maps_of_days", "methods", "metric_bars",
+           "observation_patterns", "printed_vs_ours", "products_by_cover", "radar", "regional_series", "series",
+           "shapley_days", "shapley_features", "shapley_values", "site_map", "skill_by_lead", "skill_tiles",
+           "target_effect", "tau_curves", "twins_against_print", "verdicts"]

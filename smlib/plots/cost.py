@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from smlib.evaluate.entrants import SUFFIX
 from smlib.plots.skill import FLOOR, OFF_SCALE
-from smlib.plots.style import BASELINES, figure, grid, house, in_order, legend, model_style, no_data
+from smlib.plots.style import BASELINES, figure, grid, house, in_order, legend, looks, model_style, no_data
 
 LABELS = {"parameters": "parameters", "bytes": "size of the weights (bytes)", "epochs": "epochs trained",
           "best_epoch": "epochs to the best",
@@ -38,11 +38,12 @@ def learning_curves(history, title=None):
     twice = history.duplicated(["model", "epoch"])
     if twice.any():
         raise ValueError(f"several rows for an epoch of {history.loc[twice, 'model'].iloc[0]}: average them first")
-    models = _models(history["model"])
+    styles = looks(name.removesuffix(SUFFIX) for name in history["model"])
+    models = list(styles)
     losses = history[["train_loss", "validation_loss"]].to_numpy(float)
     losses = losses[np.isfinite(losses) & (losses > 0)]
     fig, axes = grid(len(models), "epoch", "loss (scaled MSE)", columns=5, width=2.2, height=2.1, extra=1.1)
-    looks = {"validation": "-", "training": (0, (4, 2))}
+    lines = {"validation": "-", "training": (0, (4, 2))}
     for ax, model in zip(axes, models, strict=True):
         ax.set_title(model)
         ax.set_yscale("log")
@@ -51,12 +52,12 @@ def learning_curves(history, title=None):
             ax.set_ylim(0.8 * losses.min(), 1.25 * losses.max())
         for entrant, alpha in ((model + SUFFIX, 0.45), (model, 1.0)):
             here = history[history["model"] == entrant].sort_values("epoch")
-            for (name, line), column in zip(looks.items(), ("validation_loss", "train_loss"), strict=True):
-                ax.plot(here["epoch"], here[column], linestyle=line, color=model_style(model)["color"], alpha=alpha,
+            for (name, line), column in zip(lines.items(), ("validation_loss", "train_loss"), strict=True):
+                ax.plot(here["epoch"], here[column], linestyle=line, color=styles[model]["color"], alpha=alpha,
                         linewidth=1.3 if name == "validation" else 1.0)
         if not history["model"].isin([model, model + SUFFIX]).any():
             no_data(ax)
-    handles = {name: Line2D([], [], color="0.2", linestyle=line) for name, line in looks.items()}
+    handles = {name: Line2D([], [], color="0.2", linestyle=line) for name, line in lines.items()}
     if history["model"].str.endswith(SUFFIX).any():
         handles |= {"learns the moisture": Line2D([], [], color="0.2", linewidth=3),
                     "learns the day's change": Line2D([], [], color="0.2", linewidth=3, alpha=0.45)}
@@ -122,14 +123,14 @@ def _cost_panel(ax, values, models):
             ax.plot(shown[name], y, zorder=3, **(model_style(name) | {"linestyle": "none"}))
         place = {"va": "center", "fontsize": 8.5, "color": "0.3"}
         if names:
-            numbers = dict.fromkeys(_number(shown[name]) for name in names)
+            numbers = dict.fromkeys(short_number(shown[name]) for name in names)
             ax.annotate(" / ".join(numbers), (shown[names].max(), y), xytext=(7, 0), textcoords="offset points",
                         **place)
         else:
             ax.text(0.03, y, "–", transform=ax.get_yaxis_transform(), **place)
 
 
-def _number(value):
+def short_number(value):
     """Three significant digits; whole thousands with a thin space between."""
     if value < 0.001:
         return "< 0.001"

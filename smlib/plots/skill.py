@@ -24,7 +24,7 @@ from smlib.plots.style import (
 
 FLOOR = -0.5                                       # lowest value drawn of a metric that has no lower bound
 UNBOUNDED = ("R2", "KGE", "skill_persistence", "skill_climatology")
-LOSSES = ("RMSE", "ubRMSE", "MAE")
+LOSSES = ("MSE", "RMSE", "ubRMSE", "MAE")
 OFF_SCALE = {"marker": "$\\downarrow$", "markersize": 9, "linestyle": "none", "clip_on": False, "zorder": 6}
 
 

@@ -3,6 +3,7 @@
 import functools
 import io
 import math
+import re
 
 import matplotlib
 import numpy as np
@@ -27,17 +28,24 @@ DPI = 150
 # has a marker of its own as well, so that no figure relies on colour.
 MODEL_COLOURS = {
     "persistence": "#000000", "climatology": "#808080", "ridge": "#0072B2", "RF": "#009E73", "ELM": "#E69F00",
-    "SVR": "#CC79A7", "HistGB": "#A6761D", "LSTM": "#D55E00", "1D-CNN": "#56B4E9", "Transformer": "#882255",
-    "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933", "FA-LSTM": "#AA4499",
-    "TA-LSTM": "#117733", "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC",
+    "SVR": "#CC79A7", "HistGB": "#A6761D", "CNN": "#3F9FE0", "LSTM": "#D55E00", "1D-CNN": "#56B4E9",
+    "Transformer": "#882255", "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933",
+    "FA-LSTM": "#AA4499", "TA-LSTM": "#117733", "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC", "ConvLSTM": "#006B54",
+    "ConvLSTM-SE": "#6A1B7A",
 }
-MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "$\u25a3$", "o", "<", ">", "p", "h", "8", "d",
-                                         "H", "*", (4, 1, 0)), strict=True))
+MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "$\u25a3$", (3, 0, 45), "o", "<", ">", "p",
+                                         "h", "8", "d", "H", "*", (4, 1, 0), (5, 0, 36), (5, 1, 36)), strict=True))
 BASELINES = ("persistence", "climatology")
+
+# Ways to estimate a field that need no network; markers may recur, for these never stand beside the station models.
+METHOD_LOOKS = {"climatology with memory": ("#D6B400", "P"), "interpolation": ("#C2185B", "X"),
+                "optimal interpolation": ("#6B3A1E", "^"), "kriging": ("#EE9BC0", "v"), "EnKF": ("#1F3FBF", "*")}
+SPARE_LOOKS = (("#00A5B5", "<"), ("#8B8000", ">"), ("#A05050", "p"), ("#505080", "h"))  # for any other name
+BUILT_ON = (":", (0, (5, 1.5, 1, 1.5)), (0, (6, 1)))  # lines of what is built on a model: "ConvLSTM, nudged"
 
 MOISTURE = "soil moisture (m³ m⁻³)"
 METRICS = {"R2": "R²", "RMSE": "RMSE (m³ m⁻³)", "ubRMSE": "ubRMSE (m³ m⁻³)", "MAE": "MAE (m³ m⁻³)",
-           "bias": "bias (m³ m⁻³)", "r": "correlation r", "KGE": "KGE",
+           "MSE": "MSE (m⁶ m⁻⁶)", "bias": "bias (m³ m⁻³)", "r": "correlation r", "KGE": "KGE",
            "skill_persistence": "skill against persistence", "skill_climatology": "skill against climatology"}
 
 
@@ -111,6 +119,18 @@ def no_data(ax):
     ax.grid(False)
 
 
+def nothing(title=None):
+    """What a figure of an empty table is: one panel that says so."""
+    fig = figure(5.0, 2.5)
+    ax = fig.subplots()
+    ax.set_xticks([])
+    ax.set_yticks([])
+    no_data(ax)
+    if title:
+        fig.suptitle(title)
+    return fig
+
+
 def model_style(name):
     """Colour, marker and line of a model, the same in every figure; baselines are dashed with hollow markers.
 
@@ -132,6 +152,46 @@ def in_order(names):
     for name in found:
         model_style(name)
     return sorted(found, key=lambda name: (list(MODEL_COLOURS).index(parts(name)[0]), name))
+
+
+def model_in(name):
+    """The model (or method) at the head of a name such as "ConvLSTM, nudged" or "climatology + nudging", or None."""
+    heads = [m for m in (*MODEL_COLOURS, *METHOD_LOOKS) if re.match(re.escape(m) + r"($|[ ,:;+(])", name)]
+    return max(heads, key=len, default=None)
+
+
+def looks(names):
+    """Distinct names -> line styles, in the order of MODEL_COLOURS; never an error, whatever the names are.
+
+    What is built on a model ("ConvLSTM, nudged") follows it, in its colour and with another line; names that begin
+    with no model come last, in colours of their own.
+    """
+    known = [*MODEL_COLOURS, *METHOD_LOOKS]
+    names = sorted(dict.fromkeys(names), key=lambda name: (
+        known.index(model_in(name)) if model_in(name) else len(known), name != model_in(name)))
+    found, built, spare = {}, {}, 0
+    for name in names:
+        base = model_in(name)
+        if base in MODEL_COLOURS:
+            look = model_style(base)
+        else:
+            colour, marker = METHOD_LOOKS.get(base, SPARE_LOOKS[spare % len(SPARE_LOOKS)])
+            look = {"color": colour, "marker": marker, "linestyle": "-" if spare < len(SPARE_LOOKS) else "--",
+                    "markerfacecolor": colour, "markersize": 5.5, "linewidth": 1.0}
+            spare += base is None
+        if base not in (None, name):
+            look |= {"linestyle": BUILT_ON[built.get(base, 0) % len(BUILT_ON)]}
+            built[base] = built.get(base, 0) + 1
+        found[name] = look
+    return found
+
+
+def once(table, keys, advice):
+    """Raise ValueError where a table has several rows for the same `keys`: a figure would draw one over the other."""
+    twice = table.duplicated(list(keys))
+    if twice.any():
+        row = table.loc[twice, list(keys)].iloc[0]
+        raise ValueError(f"several values for {', '.join(f'{k} {v}' for k, v in row.items())}: {advice}")
 
 
 def level_names(obj, site):

@@ -56,30 +56,39 @@ def start_days(field, mask, lookback, first=0, stop=None):
     return first + np.flatnonzero(np.lib.stride_tricks.sliding_window_view(whole, lookback + 1).all(1))
 
 
-def windows(field, starts, lookback):
+def windows(field, target, starts, lookback):
     """x (batch, lookback, y, x) and y (batch, y, x) of the windows that start on these days; only they are copied."""
-    found = field.unfold(0, lookback + 1, 1)[starts].movedim(-1, 1)
-    return found[:, :lookback], found[:, lookback]
+    return field.unfold(0, lookback, 1)[starts].movedim(-1, 1), target[starts + lookback]
+
+
+def squared_error(made, truth, mask):
+    """Sum of squared errors, and their number: made, truth (batch, y, x), mask (y, x) bool; NaN in truth is no pair."""
+    seen = mask & ~truth.isnan()
+    return torch.where(seen, made - truth, 0).square().sum(), seen.sum()
 
 
 def masked_mse(made, truth, mask):
-    """Mean squared error over the valid cells: made, truth (batch, y, x), mask (y, x) bool -> ()."""
-    return (made - truth).masked_fill(~mask, 0).square().sum() / (len(made) * mask.sum())
+    """Mean squared error over the valid cells whose truth is known: made, truth (batch, y, x), mask (y, x) -> ()."""
+    total, count = squared_error(made, truth, mask)
+    return total / count
 
 
-def validation_loss(model, field, starts, batch):
+def validation_loss(model, field, target, starts, batch):
     """`masked_mse` over all windows, so many at a time; float."""
     model.eval()
-    total = 0.0
+    total, count = 0.0, 0
     with torch.no_grad():
         for rows in starts.split(batch):
-            x, y = windows(field, rows, model.lookback)
-            total += masked_mse(model(x), y, model.mask).item() * len(rows)
-    return total / len(starts)
+            x, y = windows(field, target, rows, model.lookback)
+            found = squared_error(model(x), y, model.mask)
+            total, count = total + found[0].item(), count + int(found[1])
+    return total / count
 
 
-def check(model, field, train_starts, validation_starts):
+def check(model, field, target, train_starts, validation_starts):
     """Errors, in words, for what the loop below would trip over."""
+    if target.shape != field.shape:
+        raise ValueError(f"the target {tuple(target.shape)} has not the shape of the field {tuple(field.shape)}")
     if field.ndim != 3 or field.shape[1:] != model.mask.shape:
         raise ValueError(f"a field (time, y, x) of shape {tuple(field.shape)} does not fit the model's mask of shape "
                          f"{tuple(model.mask.shape)}")
@@ -88,11 +97,13 @@ def check(model, field, train_starts, validation_starts):
             raise ValueError(f"there is no {name} window of {model.lookback} days and a target")
         if min(starts) < 0 or max(starts) + model.lookback >= len(field):
             raise ValueError(f"the {name} windows reach beyond the {len(field)} days of the field")
+        if not target[:, model.mask].isfinite().any(1)[np.asarray(starts) + model.lookback].all():
+            raise ValueError(f"the target of a {name} window has no value in any valid cell")
 
 
 def train_gridded(model, field, train_starts, validation_starts, *, epochs=100, patience=50, learning_rate=1e-3,
                   batch=16, plateau_factor=0.2, plateau_patience=2, least_rate=1e-6, device="auto", progress=False,
-                  seed=0):
+                  seed=0, target=None):
     """Fit a gridded network by masked mean squared error (Fan et al. 2025: Adam, batches of 16).
 
     Parameters
@@ -109,6 +120,8 @@ def train_gridded(model, field, train_starts, validation_starts, *, epochs=100, 
     plateau_factor, plateau_patience, least_rate
         After `plateau_patience` epochs without a better validation loss, counted from the last cut, the learning rate
         is multiplied by the factor, down to the least rate.
+    target : (time, y, x) float32, optional
+        What is to be predicted, if not the field itself: where that was filled, NaN here keeps it out of the loss.
 
     Returns
     -------
@@ -116,10 +129,11 @@ def train_gridded(model, field, train_starts, validation_starts, *, epochs=100, 
     in squared standard deviations), learning_rate and seconds (since the start).
     """
     determinism.fix(seed, torch.get_num_threads())
-    check(model, field, train_starts, validation_starts)
+    field, target = (torch.as_tensor(np.asarray(f), dtype=torch.float32)
+                     for f in (field, field if target is None else target))
+    check(model, field, target, train_starts, validation_starts)
     device = pick_device(device)
-    model = model.to(device)
-    field = torch.as_tensor(field, dtype=torch.float32, device=device)
+    model, field, target = model.to(device), field.to(device), target.to(device)
     train_starts, validation_starts = (torch.as_tensor(np.asarray(starts), device=device)
                                        for starts in (train_starts, validation_starts))
     adam = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
@@ -132,14 +146,14 @@ def train_gridded(model, field, train_starts, validation_starts, *, epochs=100, 
         running = torch.zeros((), device=device)
         order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(len(train_starts))
         for rows in train_starts[torch.as_tensor(order, device=device)].split(batch):
-            x, y = windows(field, rows, model.lookback)
+            x, y = windows(field, target, rows, model.lookback)
             adam.zero_grad()
             loss = masked_mse(model(x), y, model.mask)
             loss.backward()
             adam.step()
             running += loss.detach() * len(rows)
 
-        judged = validation_loss(model, field, validation_starts, batch)
+        judged = validation_loss(model, field, target, validation_starts, batch)
         history.append((epoch, running.item() / len(train_starts), judged, learning_rate,
                         time.perf_counter() - begun))
         bar.set_postfix(validation=f"{judged:.2e}")

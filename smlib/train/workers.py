@@ -1,7 +1,7 @@
 """Who trains: threads of this process, or processes beside it."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from joblib.externals.loky import get_reusable_executor
@@ -29,3 +29,22 @@ def worker_pool(count, member_steps):
     else:
         with ThreadPoolExecutor(count, initializer=determinism.prepare_thread) as pool:
             yield pool
+
+
+@contextmanager
+def side_by_side(device="auto", worth_it=True):
+    """``submit(function, *arguments) -> future`` on worker processes, or at once in this one if that is not worth it.
+
+    On a GPU, which one process has to itself, everything is done in this one.
+    """
+    count = worker_count(device)
+    if count > 1 and worth_it:
+        yield get_reusable_executor(count, timeout=60, initializer=determinism.fix).submit
+    else:
+        yield _done
+
+
+def _done(function, *arguments):
+    future = Future()
+    future.set_result(function(*arguments))
+    return future

@@ -13,10 +13,12 @@ Stations (CSV, or NetCDF with a time dim and perhaps a station dim)::
         - {column: sm_20, units: percent, depth: 0.20}
       precipitation: {column: rain, units: mm d-1}
 
-``lat`` and ``lon`` are numbers or the names of columns; without them the place comes from ``sites.csv``. Grids (NetCDF)
-say ``grid: {time: time, lat: lat, lon: lon}`` in place of ``time`` and ``site``.
+``lat`` and ``lon`` are numbers or the names of columns; without them the place comes from ``sites.csv``. Grids (NetCDF,
+or GeoTIFF with a band's number or name as its column) say ``grid: {time: time, lat: lat, lon: lon}`` in place of
+``time`` and ``site``, or ``grid: {}`` if those are the names; ``grid: {date: "SM_%Y%j"}`` is for dates in file names.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +44,12 @@ from smlib.data.schema import VARIABLES, DataError, validate, with_attributes
 MAP = "columns.yml"
 KEYS = {"": ("files", "separator", "missing", "time", "site", "grid", "variables"),
         "time": ("column", "format", "stamp"), "site": ("name", "column", "lat", "lon"),
-        "grid": ("time", "lat", "lon"), "variable": ("column", "units", "depth")}
+        "grid": ("time", "lat", "lon", "date"), "variable": ("column", "units", "depth")}
 
 # Units that are understood: canonical value = factor * value + offset.
 UNITS = {
-    "m3 m-3": {"m3 m-3": (1, 0), "percent": (0.01, 0), "%": (0.01, 0), "fraction": (1, 0), "1": (1, 0)},
+    "m3 m-3": {"m3 m-3": (1, 0), "percent": (0.01, 0), "%": (0.01, 0), "fraction": (1, 0), "1": (1, 0),
+               "m3/m3": (1, 0), "cm3/cm3": (1, 0), "cm3 cm-3": (1, 0), "vol.%": (0.01, 0)},
     "degC": {"degC": (1, 0), "K": (1, -273.15), "degF": (5 / 9, -160 / 9)},
     "mm d-1": {"mm d-1": (1, 0), "mm": (1, 0), "kg m-2 d-1": (1, 0), "mm h-1": (24, 0), "kg m-2 h-1": (24, 0),
                "kg m-2 s-1": (86400, 0), "mm s-1": (86400, 0), "m d-1": (1000, 0), "in d-1": (25.4, 0)},
@@ -60,13 +63,19 @@ UNITS = {
 def convert(values, name, units, file, step=None):
     """`values` of the canonical variable `name` from `units` into its canonical units.
 
+    Units may begin with a number, as in ``0.001 m3 m-3`` for integers that count thousandths.
     For steps under a day precipitation comes out in mm per interval: plain ``mm`` is taken to be just that, a rate is
     multiplied by the length of the interval.
     """
     known = UNITS[VARIABLES[name].units]
-    if units not in known:
-        raise DataError(f"units {units!r} are not known; known are {', '.join(known)}", file=file, variable=name)
-    factor, offset = known[units]
+    number, unit = 1.0, units
+    if units not in known and (parts := re.fullmatch(r"([\d.]+(?:e[+-]?\d+)?) (.+)", str(units))):
+        number, unit = float(parts[1]), parts[2]
+    if unit not in known:
+        raise DataError(f"units {units!r} are not known; known are {', '.join(known)}, and a number before one of them",
+                        file=file, variable=name)
+    factor, offset = known[unit]
+    factor *= number
     if name == "precipitation" and step is not None and units != "mm":
         factor *= step / pd.Timedelta(days=1)
     return values * factor + offset if (factor, offset) != (1, 0) else values
@@ -119,19 +128,26 @@ def check_map(content, file):
     return content | {"variables": variables}
 
 
-def read_mapped(folder, skip=()):
-    """All files that the map in `folder` describes but those in `skip`, as one dataset (stations or a grid)."""
+def described(folder, skip=()):
+    """The map in `folder` and the files that it describes, but those in `skip`."""
     folder = Path(folder)
     map_file = folder / MAP
     plan = read_map(map_file)
+    suffixes = (".nc", ".nc4", ".tif", ".tiff") if "grid" in plan else (".csv", ".nc", ".txt")
     pattern = plan.get("files")
-    files = folder.glob(pattern) if pattern else [f for f in folder.iterdir() if f.suffix in (".csv", ".nc", ".txt")]
-    files = sorted(f for f in files if f.name != SITES_CSV and f not in skip)
+    files = folder.glob(pattern) if pattern else [f for f in folder.iterdir() if f.suffix.lower() in suffixes]
+    files = sorted(f for f in files if f.is_file() and f.name not in (SITES_CSV, MAP) and f not in skip)
     if not files:
-        raise DataError(f"describes no file: none is named {pattern or '*.csv, *.txt, *.nc'}", file=map_file)
+        known = ", ".join(f"*{suffix}" for suffix in suffixes)
+        raise DataError(f"describes no file: none is named {pattern or known}", file=map_file)
+    return plan, files
+
+
+def read_mapped(files, folder, plan):
+    """The `files` that the map `plan` in `folder` describes (see `described`), as one dataset: stations, or a grid in
+    a single NetCDF file (for more see `daily_maps`)."""
+    folder = Path(folder)
     if "grid" in plan:
-        if len(files) > 1:
-            raise DataError(f"describes a grid, but {len(files)} files", file=map_file)
         return _grid(files[0], plan)
     stations = {}
     for file in files:
@@ -220,22 +236,27 @@ def _coordinate(value, rows, file, key):
 
 def _grid(file, plan):
     """A grid (time, y, x), opened lazily; soil with several columns gets a ``layer`` dim."""
-    ds = xr.open_dataset(file, chunks={})
+    try:
+        ds = xr.open_dataset(file, chunks={})
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(f"cannot be opened ({error}): truncated?", file=file) from None
     names = {"time": "time", "lat": "lat", "lon": "lon"} | plan["grid"]
     for name in (*names.values(), *_columns(plan)):
         if name not in ds.variables:
             raise DataError(f"is missing; there are {', '.join(ds.variables)}", file=file, variable=name)
-    missing = plan.get("missing", [])
+    missing = np.atleast_1d(plan.get("missing", []))
     variables = {}
     for name, entries in plan["variables"].items():
         held = [ds[e["column"]].where(~ds[e["column"]].isin(missing)) for e in entries]
         layers = [convert(da, name, e["units"], file) for da, e in zip(held, entries, strict=True)]
-        layers = layers[0] if len(layers) == 1 else xr.concat(layers, "layer").transpose(names["time"], "layer", ...)
-        variables[name] = layers
+        variables[name] = layers[0] if len(layers) == 1 else xr.concat(layers, "layer")
     lat, lon = ds[names["lat"]], ds[names["lon"]]
     y, x = (lat.dims[0], lon.dims[0]) if lat.ndim == 1 else lat.dims
+    time = ds[names["time"]].values
+    if np.issubdtype(time.dtype, np.datetime64) and pd.DatetimeIndex(time).normalize().is_unique:
+        time = pd.DatetimeIndex(time).normalize()  # daily, stamped at noon or at the time of an overpass
     out = xr.Dataset({name: (tuple({y: "y", x: "x", names["time"]: "time"}.get(d, d) for d in v.dims), v.data)
                       for name, v in variables.items()},
-                     {"time": ds[names["time"]].values, "lat": (("y",) if lat.ndim == 1 else ("y", "x"), lat.values),
+                     {"time": time, "lat": (("y",) if lat.ndim == 1 else ("y", "x"), lat.values),
                       "lon": (("x",) if lon.ndim == 1 else ("y", "x"), lon.values)})
-    return validate(with_attributes(out), file)
+    return validate(with_attributes(out.transpose("time", ..., "y", "x")), file)

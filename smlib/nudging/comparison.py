@@ -1,0 +1,227 @@
+"""What nudged networks are compared with: every forecast with every analysis, under several patterns of observation.
+
+A method is a forecast and an analysis. What can be chosen in an analysis (tau, radius, ...) is chosen for each pattern
+on the validation period, by the RMSE over the cells not observed on the day; then the test period is run once.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from smlib.assimilate import observations as patterns
+from smlib.assimilate.compared import Interpolation
+from smlib.assimilate.enkf import EnKF, ModelError, initial_ensemble
+from smlib.assimilate.nudging import Nudging, Recent, SpreadNudging
+from smlib.assimilate.optimal import Kriging, OptimalInterpolation, fit_covariance
+from smlib.evaluate.field_scores import field_metrics
+from smlib.nudging.forecasts import baselines, one_day
+from smlib.nudging.nudged import scored_run
+from smlib.train.workers import side_by_side
+
+ANALYSES = ("none", "nudging", "spread nudging", "optimal interpolation")
+ALONE = ("interpolation", "interpolation of anomalies", "kriging")  # without forecast and memory
+TAUS = (0.25, 0.5, 0.75, 1.0)
+RADII_KM = (30.0, 60.0, 120.0)
+SPANS_D = (1, 4)  # days that an observation is used; its weight falls after half of them
+SCALES = (1.0, 4.0, 16.0)  # of the forecast's error variance, which grows when errors of many days add up
+ENKF_RADIUS_KM = 60.0
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A forecast on the way through the comparison.
+
+    Attributes
+    ----------
+    forecast : ``forecast(window) -> x_f``
+    about : whether it forecasts anomalies about the climatology
+    residuals : (time, y, x) truth less one-day forecast on training days, for covariances; m3 m-3
+    network : whether it is one of the networks
+    """
+
+    forecast: object
+    about: bool
+    residuals: np.ndarray
+    network: bool
+
+
+def entrants(field, forecasters, days=365):
+    """Mapping of name -> `Entrant`: the networks and the baselines, their errors from the last training days."""
+    train = field.periods["train"]
+    part = slice(max(train.stop - days, train.start + field.lookback), train.stop)
+    named = {name: (model, None, True) for name, model in forecasters.items()}
+    named |= {name: (model, about, False) for name, (model, about) in baselines(field).items()}
+    first = part.start - field.targets("train").start
+    return {name: Entrant(model, about is not None,
+                          field.truth[part] - one_day(field, model, "train", about, part)[first:], network)
+            for name, (model, about, network) in named.items()}
+
+
+def choices(analysis):
+    """All settings among which an analysis is chosen, a list of dict."""
+    if analysis == "nudging":
+        return [{"tau": tau} for tau in TAUS]
+    if analysis == "spread nudging":
+        return [{"tau": tau, "radius_km": radius, "span_d": span}
+                for tau, radius, span in product((0.5, 1.0), RADII_KM, SPANS_D)]
+    if analysis == "optimal interpolation":
+        return [{"scale": scale} for scale in SCALES]
+    return [{}]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all methods share: two stretches, what is observed in each by pattern, and what is fixed.
+
+    Attributes
+    ----------
+    validation, test : `Stretch`
+    observed : mapping of "validation" and "test" -> mapping of pattern -> `Observations`
+    spacing_km : size of a cell along y and x
+    noise : standard deviation of the observations, m3 m-3
+    ensemble : members of an ensemble Kalman filter
+    seed : of its draws
+    """
+
+    validation: object
+    test: object
+    observed: dict
+    spacing_km: tuple
+    noise: float
+    ensemble: int = 10
+    seed: int = 0
+
+
+def ground(field, validation, test, named, noise, ensemble=10, seed=0):
+    """The `Ground` of a comparison under the patterns of `named` (see `observation_patterns`), by period."""
+    observed = {period: {name: patterns.Observations(stretch.truth, pattern, noise, stretch.seed)
+                         for name, pattern in named[period].items()}
+                for period, stretch in (("validation", validation), ("test", test))}
+    return Ground(validation, test, observed, field.spacing_km, noise, ensemble, seed)
+
+
+def observation_patterns(stretch, fractions=(0.1, 0.2, 0.5), passes=None):
+    """Mapping of name -> pattern: random cells, swaths where a satellite passed, stations, and gaps half as large.
+
+    `passes` is a (day, y, x) bool array of the swaths; without it there are none.
+    """
+    valid, seed = stretch.valid, stretch.seed
+    named = {f"random {100 * f:g} %": patterns.random(valid, f, seed) for f in fractions}
+    if passes is not None:
+        named["swaths"] = patterns.swaths(valid, passes)
+    return named | {"stations 1 %": patterns.stations(valid, 0.01, seed), "gaps": patterns.gap(valid, seed=seed)}
+
+
+def compare_all(field, entered, shared, enkf=(), device="auto"):
+    """Tune every method on the validation stretch and run it over the test stretch.
+
+    Parameters
+    ----------
+    entered : mapping of name -> `Entrant`
+    enkf : names of those that a local ensemble Kalman filter runs too
+
+    Returns
+    -------
+    DataFrame pattern, forecast, analysis, network, chosen, validation_rmse (over unobserved cells, or all if there are
+    none), sums (cells, day, 8); and a list of (method, reason) that were left out
+    """
+    anomalies = (field.truth - field.climatology)[field.periods["train"]]
+    tasks = [(name, one, analysis) for name, one in entered.items() for analysis in ANALYSES]
+    still = Entrant(entered["persistence"].forecast, False, _about_the_day(field), False)
+    normal = Entrant(entered["climatology"].forecast, True, anomalies, False)
+    tasks += [("no forecast", normal if "anomalies" in analysis else still, analysis) for analysis in ALONE]
+    tasks += [(name, entered[name], "ensemble Kalman filter") for name in enkf]
+    with side_by_side(device, len(shared.test.truth) * field.valid.size > 100_000) as submit:
+        done = [submit(tried, name, one, analysis, shared, anomalies if analysis == "ensemble Kalman filter" else None)
+                for name, one, analysis in tasks]
+        done = [future.result() for future in done]
+    rows = [row for found, _ in done for row in found]
+    left_out = [(f"{name} + {analysis}", reason) for (name, _, analysis), (_, reason) in zip(tasks, done, strict=True)
+                if reason]
+    return pd.DataFrame(rows), left_out
+
+
+def tried(name, entrant, analysis, shared, anomalies=None):
+    """One method under all patterns: rows of `compare_all`, and a reason if it could not be run."""
+    try:
+        options = choices(analysis)
+        asked = [(pattern, k) for pattern in shared.observed["test"] for k in range(len(options))]
+        judged = _run(entrant, analysis, options, asked, shared, "validation", anomalies)
+        best = {}
+        for (pattern, k), sums in judged.items():
+            rmse = _judged(sums)
+            if pattern not in best or rmse < best[pattern][1]:
+                best[pattern] = k, rmse
+        done = _run(entrant, analysis, options, [(pattern, k) for pattern, (k, _) in best.items()], shared, "test",
+                    anomalies)
+    except ValueError as error:
+        return [], str(error)
+    return [{"pattern": pattern, "forecast": name, "analysis": analysis, "network": entrant.network,
+             "chosen": ", ".join(f"{key} {value}" for key, value in options[k].items()),
+             "validation_rmse": best[pattern][1], "sums": sums} for (pattern, k), sums in done.items()], ""
+
+
+def _judged(sums):
+    """RMSE of sums (cells, day, 8) over unobserved cells, over all where none was unobserved."""
+    rmse = field_metrics(sums.sum(1))["RMSE"]
+    return float(rmse[1] if np.isfinite(rmse[1]) else rmse[0])
+
+
+def _run(entrant, analysis, options, asked, shared, period, anomalies):
+    """Mapping of (pattern, choice) -> sums (cells, day, 8): those that share an analysis go through side by side."""
+    groups = defaultdict(list)
+    for pattern, k in asked:
+        groups[tuple((key, value) for key, value in options[k].items() if key != "tau")].append((pattern, k))
+    stretch, found = getattr(shared, period), {}
+    for settings, members in groups.items():
+        settings = dict(settings)
+        taus = np.array([options[k].get("tau", 1.0) for _, k in members])
+        observations = [shared.observed[period][pattern] for pattern, _ in members]
+        span = settings.get("span_d", 1)
+        more = {"spread": partial(Recent, span=span)} if span > 1 else {}
+        if analysis == "ensemble Kalman filter":
+            sums, _ = _ensemble_run(entrant, stretch, observations, shared, anomalies)
+        else:
+            sums, _ = scored_run(entrant.forecast, stretch, observations,
+                                 _analysis(analysis, settings, taus, entrant, stretch.valid, shared),
+                                 about=entrant.about, **more)
+        found |= dict(zip(members, sums, strict=True))
+    return found
+
+
+def _analysis(analysis, settings, taus, entrant, valid, shared):
+    spacing, noise = shared.spacing_km, shared.noise
+    if analysis == "nudging":
+        return Nudging(taus)
+    if analysis == "spread nudging":
+        return SpreadNudging(taus, valid, settings["radius_km"], spacing)
+    if analysis == "optimal interpolation":
+        fitted, scale = fit_covariance(entrant.residuals, valid, spacing), settings["scale"]
+        fitted = replace(fitted, variance=scale * fitted.variance, nugget=scale * fitted.nugget)
+        return OptimalInterpolation(fitted, valid, noise, spacing)
+    if analysis == "kriging":
+        return Kriging(fit_covariance(entrant.residuals, valid, spacing), valid, noise, spacing)
+    return Interpolation(valid, spacing) if analysis in ALONE else None
+
+
+def _ensemble_run(entrant, stretch, observations, shared, anomalies):
+    size, valid = shared.ensemble, stretch.valid
+    start = initial_ensemble(np.where(valid, stretch.window[0], np.nan), np.where(valid, anomalies, np.nan), size,
+                             seed=shared.seed)
+    model = ModelError(entrant.forecast, entrant.residuals, size, valid, seed=shared.seed)
+    # No observation is perfect on a grid: what it does not resolve stands in for the noise where there is none.
+    filtered = EnKF(size, valid, max(shared.noise, 0.002), ENKF_RADIUS_KM, shared.spacing_km)
+    return scored_run(model, stretch, observations, filtered, about=entrant.about, size=size,
+                      window=np.tile(start, (len(observations), 1, 1, 1)))
+
+
+def _about_the_day(field):
+    """(time, y, x) training truth less the mean of its day: what kriging about a day's mean is to know."""
+    truth = field.truth[field.periods["train"]]
+    with np.errstate(invalid="ignore"):
+        mean = np.nansum(truth, (1, 2), keepdims=True) / np.isfinite(truth).sum((1, 2), keepdims=True)
+    return truth - mean

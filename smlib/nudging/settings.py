@@ -1,0 +1,153 @@
+"""The settings of the paper's nudging experiment: all of them scored, tau chosen, and what came out beside print."""
+
+import numpy as np
+import pandas as pd
+
+from smlib.evaluate.field_scores import field_scores
+from smlib.evaluate.skill import COLUMNS
+from smlib.nudging.forecasts import free_run, sums_of
+from smlib.nudging.nudged import CELLS, Setting, nudge_all
+from smlib.nudging.tables import PRINTED_METRICS, STUDY, on_days
+from smlib.paths import DATA
+
+
+def kept_maps(kept, chosen, settings, stretch, time):
+    """Truth and analyses on the example days, for `plots.maps_of_days`, and the setting in words.
+
+    With feedback, at the middle fraction and the largest noise, each model at the tau chosen over all cells.
+    """
+    fractions, noise = sorted({s.fraction for s in settings}), max(s.noise for s in settings)
+    fraction = fractions[len(fractions) // 2]
+    rows = chosen[(chosen["cells"] == "all") & chosen["feedback"] & np.isclose(chosen["fraction"], fraction)
+                  & np.isclose(chosen["noise"], noise)].set_index("model")["tau"]
+    shown = {name: kept[name][settings.index(Setting(tau, fraction, noise))] for name, tau in rows.items()}
+    days = example_days(len(stretch.truth))
+    made = on_days(stretch.truth[days], shown, time[days], list(range(len(days))))
+    return *made, f"{100 * fraction:g} % observed, noise {noise:g} m³ m⁻³"
+
+
+KEYS = ["model", "fraction", "noise", "feedback", "cells"]
+
+
+def settings_table(sums, settings, feedback, draws=0, seed=0):
+    """Every setting's scores: model, tau, fraction, noise, feedback, cells, metric, value, low, high, n.
+
+    `sums` maps a model to (setting, cells, day, 8), as from `nudged.nudge_all`; intervals where `draws` asks for them.
+    """
+    rows = []
+    for model, of in sums.items():
+        for setting, one in zip(settings, of, strict=True):
+            for cells, days in zip(CELLS, one, strict=True):
+                key = {"model": model, "tau": setting.tau, "fraction": setting.fraction, "noise": setting.noise,
+                       "feedback": feedback, "cells": cells}
+                rows += [key | row for row in field_scores(days, draws=draws, seed=seed)]
+    return pd.DataFrame(rows)
+
+
+def nudge_study(study, stretches, settings, *, draws=1000, seed=0):
+    """Run all settings with and without feedback on both periods, and choose tau.
+
+    Returns
+    -------
+    mapping of "validation" and "test" -> settings table, in which rows of fraction 0 are the free run; the chosen taus,
+    by validation with the strict protocol and by the test with the paper's; mapping of model -> analyses with feedback
+    (setting, example day, y, x) of the test
+    """
+    tables, paper, kept = {}, study.field.protocol == "paper", None
+    for period, one in stretches.items():
+        models, n = study.forecasters(period), draws if period == "test" else 0
+        free = {name: free_run(study.field, model, period, days=len(one.truth)) for name, model in models.items()}
+        keep = example_days(len(one.truth)) if period == "test" else ()
+        nudged, analyses = nudge_all(models, one, settings, keep=keep, device=study.device)
+        after, _ = nudge_all(free, one, settings, feedback=False, fresh=paper, device=study.device)
+        parts = [settings_table({name: _counted(study, sums) for name, sums in of.items()}, settings, feedback, n, seed)
+                 for of, feedback in ((nudged, True), (after, False))]
+        alone = {name: np.stack([study.counted(sums_of(study.field, made, period)), np.zeros((len(made), 8))])[None]
+                 for name, made in free.items()}
+        parts += [settings_table(alone, [Setting(np.nan, 0.0, np.nan)], feedback, n, seed).query("cells == 'all'")
+                  for feedback in (True, False)]
+        tables[period], kept = pd.concat(parts, ignore_index=True), analyses if keep else kept
+    return tables, choose_tau(tables["test" if paper else "validation"]), kept
+
+
+def _counted(study, sums):
+    """(setting, cells, day, 8), all cells counted as the protocol has it."""
+    return np.stack([study.counted(sums[:, 0]), sums[:, 1]], axis=1)
+
+
+def example_days(days):
+    """Three days, evenly over so many (fewer if there are not as many), counted from 0."""
+    return sorted({(2 * k + 1) * days // 6 for k in range(3)})
+
+
+def choose_tau(table):
+    """The tau with the least RMSE for each model, fraction, noise, feedback and cells: DataFrame of these and tau.
+
+    Where no tau makes a difference (cells that are never touched), or nothing is scored, there is no choice.
+    """
+    rmse = table[(table["metric"] == "RMSE") & table["value"].notna() & (table["fraction"] > 0)]
+    spread = rmse.groupby(KEYS)["value"].transform(lambda v: v.max() - v.min() if len(v) > 1 else 1.0)
+    rmse = rmse[spread > 0]
+    return rmse.loc[rmse.groupby(KEYS, sort=False)["value"].idxmin(), [*KEYS, "tau"]].reset_index(drop=True)
+
+
+def at_chosen(table, chosen):
+    """The rows of a settings table at the tau chosen for them."""
+    return table.merge(chosen, on=[*KEYS, "tau"])
+
+
+def printed_settings():
+    """Tables 4 and 5 of Fan et al. (2025): model, noise, fraction, printed_tau, metric, printed."""
+    printed = pd.read_csv(DATA / "published" / "fan2025_table4_5_nudging.csv").rename(
+        columns={"obs_noise": "noise", "tau": "printed_tau"} | {name.lower(): name for name in PRINTED_METRICS})
+    printed["fraction"] = printed["obs_percent"] / 100
+    return printed.melt(["model", "noise", "fraction", "printed_tau"], list(PRINTED_METRICS), "metric", "printed")
+
+
+def nudging_beside_print(table, chosen):
+    """Tables 4 and 5 of Fan et al. (2025) beside ours over all cells, a row a printed model, noise and fraction.
+
+    Columns: model, noise, fraction, printed_tau, tau, feedback, metric, printed, at_printed_tau, value, low, high: ours
+    at the printed tau and at that chosen here.
+    """
+    printed = printed_settings()
+    ours = table[table["cells"] == "all"]
+    best = at_chosen(ours, chosen)[["model", "noise", "fraction", "feedback", "metric", "tau", "value", "low", "high"]]
+    same = ours.rename(columns={"tau": "printed_tau", "value": "at_printed_tau"})
+    keys = ["model", "noise", "fraction", "metric"]
+    found = printed.merge(best, on=keys).merge(same[[*keys, "feedback", "printed_tau", "at_printed_tau"]], how="left",
+                                               on=[*keys, "feedback", "printed_tau"])
+    return found[["model", "noise", "fraction", "printed_tau", "tau", "feedback", "metric", "printed", "at_printed_tau",
+                  "value", "low", "high"]]
+
+
+def curves(table, chosen, feedback, metric="RMSE"):
+    """A metric of the settings with or without feedback, for `plots.tau_curves`: printed values and the chosen tau."""
+    rows = table[(table["metric"] == metric) & (table["feedback"] == feedback)]
+    rows = rows.merge(chosen.assign(chosen=True), how="left", on=[*KEYS, "tau"])
+    printed = printed_settings()
+    printed = printed[printed["metric"] == metric].rename(columns={"printed_tau": "tau"}).drop(columns="metric")
+    rows = rows.merge(printed.assign(cells="all"), how="left", on=["model", "noise", "fraction", "tau", "cells"])
+    return rows.assign(chosen=rows["chosen"].eq(True))
+
+
+def unobserved_table(table, chosen):
+    """RMSE over the cells not observed on the day, with feedback at the tau chosen for them, beside the free run there.
+
+    DataFrame model, noise, fraction, tau, nudged, low, high, free, ratio (nudged / free).
+    """
+    rmse = table[(table["metric"] == "RMSE") & (table["cells"] == "unobserved")]
+    nudged = at_chosen(rmse[rmse["feedback"]], chosen).rename(columns={"value": "nudged"})
+    # Without feedback a cell that is not observed is the free run's, whatever tau.
+    free = rmse[~rmse["feedback"]].groupby(["model", "noise", "fraction"], sort=False)["value"].first().rename("free")
+    found = nudged.merge(free.reset_index(), on=["model", "noise", "fraction"])
+    found["ratio"] = found["nudged"] / found["free"]
+    return found[["model", "noise", "fraction", "tau", "nudged", "low", "high", "free", "ratio"]]
+
+
+def settings_skill(table, *, source, protocol):
+    """A settings table as the tidy skill table; what was set stands in `variant`."""
+    variant = [f"nudged {'with' if row.feedback else 'without'} feedback, tau {row.tau:g}, {100 * row.fraction:g} % "
+               f"observed, noise {row.noise:g}, {row.cells} cells" for row in table.itertuples()]
+    return table.assign(study=STUDY, source=source, protocol=protocol, variant=variant, site="all", depth_m=np.nan,
+                        lead_d=np.nan)[list(COLUMNS)]

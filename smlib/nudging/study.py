@@ -1,0 +1,94 @@
+"""What every page of the study starts from: the field, the networks trained on it, and who forecasts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smlib.data import open_grid
+from smlib.nudging.field import Field, prepare
+from smlib.nudging.forecasts import baselines, forecasters, free_run, one_day, sums_of
+from smlib.nudging.tables import count_outside
+from smlib.nudging.training import train_all
+from smlib.train.loop import pick_device
+
+
+@dataclass(frozen=True)
+class Study:
+    """The study on one source.
+
+    Attributes
+    ----------
+    field : Field
+    trained : mapping of name -> `training.Trained`
+    source, kind : name of the source, and "measured" or "simulated"
+    device : "cpu" or "cuda"
+    settings : mapping of what the networks were trained with, for `about`
+    """
+
+    field: Field
+    trained: dict
+    source: str
+    kind: str
+    device: str
+    settings: dict
+
+    def forecasts(self, how, period="test", days=None):
+        """Forecasts of networks and baselines: mapping of name -> (day, y, x); `how` is "one day" or "free run"."""
+        models = {name: (model, None) for name, model in self.forecasters(period).items()} | baselines(self.field)
+        if how == "one day":
+            return {name: one_day(self.field, model, period, about) for name, (model, about) in models.items()}
+        return {name: free_run(self.field, model, period, about, days) for name, (model, about) in models.items()}
+
+    def forecasters(self, period="test"):
+        """Mapping of name -> `forecasts.Forecaster` of the networks, in the scale of a period."""
+        return forecasters(self.field, self.trained, period, self.device)
+
+    def sums(self, forecasts, period="test"):
+        """Daily sums of forecasts, by name; with the paper's protocol over the cells outside the region too."""
+        return {name: self.counted(sums_of(self.field, one, period)) for name, one in forecasts.items()}
+
+    def counted(self, sums):
+        """Daily sums over all cells as the protocol counts them (see `tables.count_outside`)."""
+        outside = int((~self.field.valid).sum())
+        return count_outside(sums, outside, self.field.centre) if self.field.protocol == "paper" else sums
+
+    def dates(self, period="test"):
+        """(day,) dates that are forecast in a period."""
+        return self.field.time[self.field.targets(period)]
+
+    def about(self, **settings):
+        """The line about data and settings at the top of a page, as Markdown."""
+        ny, nx = self.field.valid.shape
+        periods = "; ".join(f"{name} {self.field.time[days.start]} to {self.field.time[days.stop - 1]}"
+                            for name, days in self.field.periods.items())
+        gaps = ~np.isfinite(self.field.truth[:, self.field.valid])
+        missing = f", {gaps.mean():.0%} of the values missing" if gaps.any() else ""
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in (self.settings | settings).items())
+        return (f"**Data.** {self.kind.capitalize()}: `{self.source}`, {ny} × {nx} cells, {self.field.valid.sum():,} "
+                f"of them valid{missing}; {periods}; protocol {self.field.protocol}; device {self.device}; {said}.")
+
+
+def open_study(source, scale, *, models, train, validation, test, lookback, gaps, protocol, epochs, batch,
+               learning_rate, patience, kernel, dropout, device, seed):
+    """Open a source, train the networks (or find them trained), and return the `Study`.
+
+    Raises
+    ------
+    ValueError
+        For a setting that cannot be; `DataError` for data that do not suit.
+    """
+    for name, value in (("epochs", epochs), ("batch", batch), ("patience", patience), ("lookback", lookback),
+                        ("kernel", kernel)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate must be positive, not {learning_rate}")
+    if not models or len(set(models)) < len(models):
+        raise ValueError(f"models must name networks, each once, not {models}")
+    ds = open_grid(source, scale)
+    field = prepare(ds, train=train, validation=validation, test=test, lookback=lookback, gaps=gaps, protocol=protocol)
+    trained = train_all(field, models, seed=seed, device=device, epochs=epochs, patience=patience, batch=batch,
+                        learning_rate=learning_rate, kernel=kernel, dropout=dropout)
+    settings = {"epochs at most": epochs, "batch": batch, "learning rate": learning_rate, "kernel": kernel,
+                "dropout": dropout, "lookback": lookback, "seed": seed}
+    return Study(field, trained, ds.attrs["source"], ds.attrs["kind"], pick_device(device).type, settings)
