@@ -1,13 +1,15 @@
 """The convolutional LSTM (Shi et al. 2015) and the two networks of Fan et al. (2025) that are made of it.
 
-Fields are (batch, y, x), standardised. Cells outside the mask are set to 0 in the input and, after every step, in the
-hidden and the cell state: what stands there never reaches a valid cell.
+Fields are (batch, y, x), standardised. Cells outside the mask are 0 in the input and, after every step, in the hidden
+and the cell state: what stands there never reaches a valid cell. A CPU leaves them out altogether, as a rule (`cells`).
 """
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from smlib.models.cells import layout
 
 ACTIVATIONS = ("elu", "tanh")
 
@@ -51,18 +53,18 @@ def gates(a, c, peephole, activation, mask):
 
     i = s(a_i + w_ci c)    f = s(a_f + w_cf c)    c' = f c + i act(a_g)    o = s(a_o + w_co c')    h' = o act(c')
 
-    Shapes: a (batch, 4 hidden, y, x), in the order i, f, o, g; c (batch, hidden, y, x), None for zeros; peephole
-    (3, hidden, y, x), in the order i, f, o, or None; mask (y, x) of 1 and 0. Returns h' and c', shaped as c.
+    Shapes: a (4, batch, ...), in the order i, f, o, g; c (batch, ...), None for zeros; peephole (3, ...), in the order
+    i, f, o, or None; mask of 1 and 0, or None for 1 all over. Returns h' and c', shaped as c.
     """
     if peephole is None:
         return _Gates.apply(a, c, activation, mask)
-    a_i, a_f, a_o, a_g = a.chunk(4, 1)
-    act = getattr(F, activation)
+    a_i, a_f, a_o, a_g = a
+    act, keep = getattr(F, activation), 1 if mask is None else mask
     if c is None:
         c = torch.zeros_like(a_g)
     i, f = torch.sigmoid(a_i + peephole[0] * c), torch.sigmoid(a_f + peephole[1] * c)
-    c = (f * c + i * act(a_g)) * mask
-    return torch.sigmoid(a_o + peephole[2] * c) * act(c) * mask, c
+    c = (f * c + i * act(a_g)) * keep
+    return torch.sigmoid(a_o + peephole[2] * c) * act(c) * keep, c
 
 
 class _Gates(torch.autograd.Function):
@@ -73,13 +75,13 @@ class _Gates(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, a, c, activation, mask):
-        n = a.shape[1] // 4
-        (i, f, o), g = a[:, :3 * n].sigmoid_().split(n, 1), a[:, 3 * n:]
+        (i, f, o), g = a[:3].sigmoid_(), a[3]
         F.elu_(g) if activation == "elu" else g.tanh_()
         c_new = i * g
         if c is not None:  # the zero state adds nothing
             c_new.addcmul_(f, c)
-        c_new.mul_(mask)
+        if mask is not None:
+            c_new.mul_(mask)
         squashed = F.elu(c_new) if activation == "elu" else torch.tanh(c_new)  # 0 outside the mask, as act(0) is
         ctx.save_for_backward(a, c, squashed, mask)
         ctx.activation = activation
@@ -88,16 +90,16 @@ class _Gates(torch.autograd.Function):
     @staticmethod
     def backward(ctx, dh, dc_new):
         a, c, squashed, mask = ctx.saved_tensors
-        n = squashed.shape[1]
-        ifo, g = a[:, :3 * n], a[:, 3 * n:]
-        i, f, o = ifo.split(n, 1)
+        i, f, o, g = a
         da = torch.empty_like(a)
-        di, df, do, dg = da.split(n, 1)
+        di, df, do, dg = da
         torch.mul(dh, squashed, out=do)
-        dc = (dh * o).mul_(_slope(squashed, ctx.activation)).add_(dc_new).mul_(mask)
+        dc = (dh * o).mul_(_slope(squashed, ctx.activation)).add_(dc_new)
+        if mask is not None:
+            dc.mul_(mask)
         torch.mul(dc, g, out=di)
         df.zero_() if c is None else torch.mul(dc, c, out=df)
-        da[:, :3 * n].mul_(torch.addcmul(ifo, ifo, ifo, value=-1))  # sigmoid' = sigmoid - sigmoid^2
+        da[:3].mul_(torch.addcmul(a[:3], a[:3], a[:3], value=-1))  # sigmoid' = sigmoid - sigmoid^2
         torch.mul(dc, i, out=dg).mul_(_slope(g, ctx.activation))
         return da, None if c is None else dc.mul_(f), None, None
 
@@ -108,7 +110,7 @@ def _slope(value, activation):
 
 
 class ConvLSTMCell(nn.Module):
-    """One layer of ConvLSTM: (day, batch, inputs, y, x) -> (day, batch, hidden, y, x).
+    """One layer of ConvLSTM, of fields in the layout of a `Grid` or of `Cells`: inputs channels -> hidden channels.
 
     Starts as Keras' ConvLSTM2D does in the code published with Fan et al. (2025): inputs' weights he-normal, hidden
     ones orthogonal, forget bias 1, other biases 0; peepholes, which Keras has not, 0.
@@ -128,7 +130,7 @@ class ConvLSTMCell(nn.Module):
         if activation not in ACTIVATIONS or kernel % 2 == 0:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)} and kernel odd, "
                              f"not {activation!r} and {kernel!r}")
-        self.activation, self.padding = activation, kernel // 2
+        self.activation = activation
         self.weight_x = nn.Parameter(torch.empty(4 * hidden, inputs, kernel, kernel))
         self.weight_h = nn.Parameter(torch.empty(4 * hidden, hidden, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
@@ -137,41 +139,15 @@ class ConvLSTMCell(nn.Module):
         nn.init.orthogonal_(self.weight_h)
         nn.init.ones_(self.bias[hidden:2 * hidden].detach())
 
-    def forward(self, x, mask, state=(None, None)):
-        """x (day, batch, inputs, y, x), mask (y, x) of 1 and 0, state (h, c) or zeros -> all h, and the last (h, c)."""
-        convolve = self.convolutions(x)
+    def forward(self, x, space, state=(None, None)):
+        """x (day, batch, ...), its space, state (h, c) or zeros -> all h (day, batch, ...), and the last (h, c)."""
+        step = space.steps(x, self.weight_x, self.weight_h, self.bias)
+        peephole = None if self.peephole is None else space.pack(self.peephole)
         (h, c), found = state, []
         for day in range(len(x)):
-            h, c = gates(convolve(day, h), c, self.peephole, self.activation, mask)
+            h, c = gates(space.gates(step(day, h)), c, peephole, self.activation, space.mask)
             found.append(h)
         return torch.stack(found), (h, c)
-
-    def convolutions(self, x):
-        """(day, h or None) -> W_x * x + W_h * h + b, (batch, 4 hidden, y, x); None: the zero state, which adds nothing.
-
-        Three ways to the same sum. A GPU convolves the inputs of all days at once. On a CPU that result, too large for
-        the cache and for memory to be used again, costs more than it saves: there inputs and hidden state share a
-        convolution, and a single input channel, for which convolutions are slow, becomes a product of matrices.
-        """
-        if x.is_cuda:
-            terms = self._convolve(x.flatten(0, 1), self.weight_x, self.bias).unflatten(0, x.shape[:2])
-            # The gates overwrite what they get, so that a day without hidden state gets a copy.
-            return lambda day, h: terms[day].clone() if h is None else terms[day] + self._convolve(h, self.weight_h)
-        if x.shape[2] == 1:
-            patches = F.unfold(x.flatten(0, 1), 2 * self.padding + 1, padding=self.padding).unflatten(0, x.shape[:2])
-            weight = self.weight_x.flatten(1).expand(x.shape[1], -1, -1)
-
-            def product(day, h):
-                known = (self.bias[:, None] if h is None else
-                         self._convolve(h, self.weight_h, self.bias).flatten(2))
-                return torch.baddbmm(known, weight, patches[day]).unflatten(2, x.shape[3:])
-            return product
-        weight = torch.cat([self.weight_x, self.weight_h], 1)
-        return lambda day, h: (self._convolve(x[day], self.weight_x, self.bias) if h is None else
-                               self._convolve(torch.cat([x[day], h], 1), weight, self.bias))
-
-    def _convolve(self, x, weight, bias=None):
-        return F.conv2d(x, weight, bias, padding=self.padding)
 
 
 class SqueezeExcite(nn.Module):
@@ -188,7 +164,9 @@ class SqueezeExcite(nn.Module):
     def forward(self, x, mask):
         """x (batch, channel, y, x), mask (y, x) of 1 and 0."""
         squeezed = (x * mask).sum((2, 3)) / mask.sum()
-        return x * self.excite(squeezed)[:, :, None, None]
+        # On a CPU one by one, so that a sample's bits do not depend on its batch.
+        scale = self.excite(squeezed) if x.is_cuda else torch.stack([self.excite(one) for one in squeezed])
+        return x * scale[:, :, None, None]
 
 
 class ConvLSTM(FieldModel):
@@ -213,13 +191,14 @@ class ConvLSTM(FieldModel):
 
     def predict(self, x):
         """(batch, lookback, y, x), 0 outside the mask -> (batch, y, x)."""
-        mask = self.mask.to(x.dtype)
-        h, _ = self.first(self._drop(x.transpose(0, 1).unsqueeze(2)), mask)
-        h, (last, c) = self.second(self._drop(h), mask)
-        seen = last if self.attention is None else self.attention(last, mask)
-        h, _ = self.decoder(self._drop(self.between(seen)[None] * mask), mask, (last, c))
-        return self.out(h[0])[:, 0]
+        space = layout(x, self.mask, self.training)
+        h, _ = self.first(self._drop(space.pack(x.transpose(0, 1).unsqueeze(2))), space)
+        h, (last, c) = self.second(self._drop(h), space)
+        seen = last if self.attention is None else space.pack(self.attention(space.unpack(last), self.mask.to(x.dtype)))
+        told = space.blank(space.convolve(seen, self.between.weight, self.between.bias))
+        h, _ = self.decoder(self._drop(told[None]), space, (last, c))
+        return space.unpack(space.convolve(h[0], self.out.weight, self.out.bias))[:, 0]
 
     def _drop(self, x):
-        """Dropout with one draw for all days: x (day, batch, channel, y, x)."""
+        """Dropout with one draw for all days: x (day, batch, ...)."""
         return x * F.dropout(torch.ones_like(x[0]), self.dropout) if self.training and self.dropout else x

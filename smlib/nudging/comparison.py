@@ -15,11 +15,11 @@ import pandas as pd
 from smlib.assimilate import observations as patterns
 from smlib.assimilate.compared import Interpolation
 from smlib.assimilate.enkf import EnKF, ModelError, initial_ensemble
-from smlib.assimilate.nudging import Nudging, Recent, SpreadNudging
+from smlib.assimilate.nudging import Nudging, Recent, SpreadNudging, roll_out
 from smlib.assimilate.optimal import Kriging, OptimalInterpolation, fit_covariance
 from smlib.evaluate.field_scores import field_metrics
 from smlib.nudging.forecasts import baselines, one_day
-from smlib.nudging.nudged import scored_run
+from smlib.nudging.nudged import Finished, scored_run
 from smlib.train.workers import side_by_side
 
 ANALYSES = ("none", "nudging", "spread nudging", "optimal interpolation")
@@ -67,7 +67,7 @@ def choices(analysis):
         return [{"tau": tau} for tau in TAUS]
     if analysis == "spread nudging":
         return [{"tau": tau, "radius_km": radius, "span_d": span}
-                for tau, radius, span in product((0.5, 1.0), RADII_KM, SPANS_D)]
+                for tau, radius, span in product((0.6, 1.0), RADII_KM, SPANS_D)]
     if analysis == "optimal interpolation":
         return [{"scale": scale} for scale in SCALES]
     return [{}]
@@ -185,6 +185,10 @@ def _run(entrant, analysis, options, asked, shared, period, anomalies):
         more = {"spread": partial(Recent, span=span)} if span > 1 else {}
         if analysis == "ensemble Kalman filter":
             sums, _ = _ensemble_run(entrant, stretch, observations, shared, anomalies)
+        elif analysis == "none":
+            around = stretch.mean if entrant.about else None
+            free = roll_out(entrant.forecast, stretch.window, len(stretch.truth), stretch.valid, about=around)
+            sums, _ = scored_run(Finished(free[:, 0]), stretch, observations, None, feedback=False)
         else:
             sums, _ = scored_run(entrant.forecast, stretch, observations,
                                  _analysis(analysis, settings, taus, entrant, stretch.valid, shared),
