@@ -37,6 +37,18 @@ def test_the_world_benchmark_prints_cell_days_a_second_and_growth():
     assert all(set(growth) == {"cells", "days"} for growth in found["growth"].values())
 
 
+def test_the_assimilation_benchmark_prints_times_ratios_and_equal_analyses():
+    command = [sys.executable, "benchmarks/assimilation.py", "--size", "9", "11", "--ensemble", "4", "--rounds", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert set(found["analyses"]) == {"optimal", "interpolation", "enkf"}
+    for one in found["analyses"].values():
+        assert one["largest_difference"] < 1e-10
+        for values in (one["ratio"], *one["milliseconds_a_day"].values()):
+            assert 0 < values["low"] <= values["median"] <= values["high"]
+
+
 def test_the_convlstm_benchmark_prints_rates_ratios_memory_and_equal_losses():
     command = [sys.executable, "benchmarks/convlstm.py", "--size", "6", "7", "--batch", "2", "--days", "3",
                "--rounds", "3"]

@@ -12,11 +12,11 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional as F
 
-CHUNK = 1024  # cells a product; more leave the cache
+CHUNK = 1024  # cells a product, which bounds the memory that their neighbours take
 EVEN = 16  # cells; see `Cells`
-# Valid share of a grid up to which `Cells` train faster. Time of the same training step on a `Grid`, over theirs, by
-# share (ConvLSTM, kernel 5, 26 x 69 cells, one core of an EPYC with AVX2): 1.4 at 0.43, 1.0 at 0.59, 0.8 at 0.75,
-# 0.7 at 1; forward alone 1.3, 1.0, 0.9 and 0.7.
+# Valid share of a grid up to which `Cells` train faster. Time of a training step on a `Grid`, over theirs, by share
+# (ConvLSTM, kernel 5, 26 x 69 cells, batches of 12, one core of an EPYC with AVX2): 1.5 at 0.43, 1.0 at 0.59, 0.85 at
+# 0.75, 0.65 at 1; forward alone 1.4, 1.0, 0.85 and 0.7.
 DENSE = 0.6
 
 
@@ -178,7 +178,7 @@ def _neighbours(x, table):
 
 class _Convolve(torch.autograd.Function):
     """Inputs (batch, cell, channel), convolved as if their channels were joined. Neighbours are looked up again for
-    the gradient: to keep them would take k k times the memory of the states, and save a tenth of the time.
+    the gradient: to keep them would take k k times the memory of the states, and save a twentieth of the time.
     """
 
     @staticmethod

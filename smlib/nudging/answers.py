@@ -12,7 +12,7 @@ def training_answer(field, table):
     """What was learnt, and whether to the end: Markdown."""
     best = table.loc[table["validation_rmse"].idxmin()]
     late = table.loc[table["best_epoch"] == table["epochs"], "model"].tolist()
-    end = (f"The last epoch trained is the best of {_listed(late)}: more epochs would have made {_them(late)} better."
+    end = (f"The last epoch trained is the best of {_listed(late)}: more epochs may have made {_them(late)} better."
            if late else "None keeps the last epoch it trained.")
     return (f"**Our runs.** {best['model']} has the least validation error one day ahead, RMSE "
             f"{best['validation_rmse']:.4f} m³ m⁻³ over {field.valid.sum():,} cells, with {best['parameters']:,} "
@@ -58,12 +58,14 @@ def nudging_answer(table, chosen):
 
 def comparison_answer(verdicts, methods):
     """Whether a network helps, pattern by pattern: Markdown."""
+    if verdicts.empty:
+        return "**Does a network matter?** There is nothing to compare: no network, or nothing without one, was run."
     ahead = verdicts[verdicts["low"] > 0]["pattern"].tolist()
     behind = verdicts[verdicts["high"] < 0]["pattern"].tolist()
     open_ = [p for p in verdicts["pattern"] if p not in ahead + behind]
-    parts = [f"{words} under {_listed(names)}" for names, words in (
-        (ahead, "the best method with a network is surely better than the best without"),
-        (behind, "it is surely worse"), (open_, "the two cannot be told apart")) if names]
+    parts = [f"under {_listed(names)} {words}" for names, words in (
+        (ahead, "the best method with a network has the lower error"), (behind, "the best without has"),
+        (open_, "the interval of the difference holds 0")) if names]
     rmse = methods[(methods["metric"] == "RMSE") & (methods["cells"] == "unobserved") & ~methods["network"]]
     random = rmse[rmse["pattern"].str.startswith("random")]
     words = []
@@ -71,10 +73,16 @@ def comparison_answer(verdicts, methods):
         alone = group[group["forecast"] == "no forecast"]
         memory = group[group["forecast"] != "no forecast"]
         if len(alone) and len(memory):
-            words.append(f"{alone['value'].min():.4f} without any forecast and {memory['value'].min():.4f} with memory "
-                         f"but no network under {pattern}")
-    return ("**Does a network matter?** Where nothing was observed on the day, " + "; ".join(parts)
-            + f". The least RMSE (m³ m⁻³) is {'; '.join(words)}.")
+            best = [part.loc[part["validation_rmse"].idxmin()] for part in (alone, memory)]
+            words.append(f"{best[0]['method']} {best[0]['value']:.4f} and {best[1]['method']} {best[1]['value']:.4f} "
+                         f"under {pattern}")
+    said = ("**Does a network matter?** Where nothing was observed on the day, " + "; ".join(parts)
+            + " (95 % intervals from drawing blocks of the test days; one training of each network, so what another "
+            "seed would give is not in them).")
+    if words:
+        said += (" Without a network, RMSE (m³ m⁻³) of the best without and of the best with memory, as validation has "
+                 f"it: {'; '.join(words)}.")
+    return said
 
 
 def spread_answer(spread):

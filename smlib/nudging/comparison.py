@@ -24,11 +24,23 @@ from smlib.train.workers import side_by_side
 
 ANALYSES = ("none", "nudging", "spread nudging", "optimal interpolation")
 ALONE = ("interpolation", "interpolation of anomalies", "kriging")  # without forecast and memory
-TAUS = (0.25, 0.5, 0.75, 1.0)
-RADII_KM = (30.0, 60.0, 120.0)
+FILTER = "ensemble Kalman filter"
+TAUS = (0.3, 0.6, 1.0)
+RADII = (2, 5, 12)  # of influence, in cells (mean of both directions)
 SPANS_D = (1, 4)  # days that an observation is used; its weight falls after half of them
-SCALES = (1.0, 4.0, 16.0)  # of the forecast's error variance, which grows when errors of many days add up
-ENKF_RADIUS_KM = 60.0
+SCALES = (1, 4, 16, 64)  # of the forecast's one-day error variance, which grows when errors of many days add up
+FILTER_RADII = (4, 10)
+
+
+class Constant:
+    """The same number everywhere and every day, m3 m-3: the background of what has neither forecast nor memory."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def forecast(self, window):
+        """x_f (member, y, x)."""
+        return np.full_like(window[:, 0], self.value)
 
 
 @dataclass(frozen=True)
@@ -66,11 +78,10 @@ def choices(analysis):
     if analysis == "nudging":
         return [{"tau": tau} for tau in TAUS]
     if analysis == "spread nudging":
-        return [{"tau": tau, "radius_km": radius, "span_d": span}
-                for tau, radius, span in product((0.6, 1.0), RADII_KM, SPANS_D)]
+        return [{"tau": 1.0, "radius": radius, "span_d": span} for radius, span in product(RADII, SPANS_D)]
     if analysis == "optimal interpolation":
         return [{"scale": scale} for scale in SCALES]
-    return [{}]
+    return [{"radius": radius} for radius in FILTER_RADII] if analysis == FILTER else [{}]
 
 
 @dataclass(frozen=True)
@@ -126,17 +137,20 @@ def compare_all(field, entered, shared, enkf=(), device="auto"):
 
     Returns
     -------
-    DataFrame pattern, forecast, analysis, network, chosen, validation_rmse (over unobserved cells, or all if there are
-    none), sums (cells, day, 8); and a list of (method, reason) that were left out
+    DataFrame pattern, forecast, analysis, network, chosen, validation_rmse (over `judged_on` cells: unobserved, or all
+    if there were none), sums (cells, day, 8); and a list of (method, reason) that were left out
     """
+    unknown = [name for name in enkf if name not in entered]
+    if unknown:
+        raise ValueError(f"no forecast {', '.join(unknown)} for the filter; there are {', '.join(entered)}")
     anomalies = (field.truth - field.climatology)[field.periods["train"]]
     tasks = [(name, one, analysis) for name, one in entered.items() for analysis in ANALYSES]
-    still = Entrant(entered["persistence"].forecast, False, _about_the_day(field), False)
+    still = Entrant(Constant(np.nanmean(field.truth[field.periods["train"]])), False, _about_the_day(field), False)
     normal = Entrant(entered["climatology"].forecast, True, anomalies, False)
     tasks += [("no forecast", normal if "anomalies" in analysis else still, analysis) for analysis in ALONE]
-    tasks += [(name, entered[name], "ensemble Kalman filter") for name in enkf]
+    tasks += [(name, entered[name], FILTER) for name in enkf]
     with side_by_side(device, len(shared.test.truth) * field.valid.size > 100_000) as submit:
-        done = [submit(tried, name, one, analysis, shared, anomalies if analysis == "ensemble Kalman filter" else None)
+        done = [submit(tried, name, one, analysis, shared, anomalies if analysis == FILTER else None)
                 for name, one, analysis in tasks]
         done = [future.result() for future in done]
     rows = [row for found, _ in done for row in found]
@@ -156,19 +170,21 @@ def tried(name, entrant, analysis, shared, anomalies=None):
             rmse = _judged(sums)
             if pattern not in best or rmse < best[pattern][1]:
                 best[pattern] = k, rmse
+        seen = {pattern: "unobserved" if judged[pattern, 0][1, :, 0].any() else "all" for pattern in best}
         done = _run(entrant, analysis, options, [(pattern, k) for pattern, (k, _) in best.items()], shared, "test",
                     anomalies)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # too few days for an ensemble, no fit of a covariance
         return [], str(error)
     return [{"pattern": pattern, "forecast": name, "analysis": analysis, "network": entrant.network,
              "chosen": ", ".join(f"{key} {value}" for key, value in options[k].items()),
-             "validation_rmse": best[pattern][1], "sums": sums} for (pattern, k), sums in done.items()], ""
+             "validation_rmse": best[pattern][1][0], "judged_on": seen[pattern], "sums": sums}
+            for (pattern, k), sums in done.items()], ""
 
 
 def _judged(sums):
-    """RMSE of sums (cells, day, 8) over unobserved cells, over all where none was unobserved."""
-    rmse = field_metrics(sums.sum(1))["RMSE"]
-    return float(rmse[1] if np.isfinite(rmse[1]) else rmse[0])
+    """RMSE of sums (cells, day, 8) over unobserved cells, then over all, which decides where the first is the same."""
+    over_all, unobserved = (float(v) for v in field_metrics(sums.sum(1))["RMSE"])
+    return (unobserved if np.isfinite(unobserved) else over_all), over_all
 
 
 def _run(entrant, analysis, options, asked, shared, period, anomalies):
@@ -182,9 +198,9 @@ def _run(entrant, analysis, options, asked, shared, period, anomalies):
         taus = np.array([options[k].get("tau", 1.0) for _, k in members])
         observations = [shared.observed[period][pattern] for pattern, _ in members]
         span = settings.get("span_d", 1)
-        more = {"spread": partial(Recent, span=span)} if span > 1 else {}
-        if analysis == "ensemble Kalman filter":
-            sums, _ = _ensemble_run(entrant, stretch, observations, shared, anomalies)
+        more = {"remember": partial(Recent, span=span)} if span > 1 else {}
+        if analysis == FILTER:
+            sums, _ = _ensemble_run(entrant, stretch, observations, shared, anomalies, settings["radius"])
         elif analysis == "none":
             around = stretch.mean if entrant.about else None
             free = roll_out(entrant.forecast, stretch.window, len(stretch.truth), stretch.valid, about=around)
@@ -202,23 +218,25 @@ def _analysis(analysis, settings, taus, entrant, valid, shared):
     if analysis == "nudging":
         return Nudging(taus)
     if analysis == "spread nudging":
-        return SpreadNudging(taus, valid, settings["radius_km"], spacing)
+        return SpreadNudging(taus, valid, settings["radius"] * np.mean(spacing), spacing)
     if analysis == "optimal interpolation":
         fitted, scale = fit_covariance(entrant.residuals, valid, spacing), settings["scale"]
         fitted = replace(fitted, variance=scale * fitted.variance, nugget=scale * fitted.nugget)
         return OptimalInterpolation(fitted, valid, noise, spacing)
     if analysis == "kriging":
         return Kriging(fit_covariance(entrant.residuals, valid, spacing), valid, noise, spacing)
-    return Interpolation(valid, spacing) if analysis in ALONE else None
+    if analysis.startswith("interpolation"):
+        return Interpolation(valid, spacing)
+    raise ValueError(f"no analysis {analysis!r}")
 
 
-def _ensemble_run(entrant, stretch, observations, shared, anomalies):
+def _ensemble_run(entrant, stretch, observations, shared, anomalies, radius):
     size, valid = shared.ensemble, stretch.valid
     start = initial_ensemble(np.where(valid, stretch.window[0], np.nan), np.where(valid, anomalies, np.nan), size,
                              seed=shared.seed)
     model = ModelError(entrant.forecast, entrant.residuals, size, valid, seed=shared.seed)
     # No observation is perfect on a grid: what it does not resolve stands in for the noise where there is none.
-    filtered = EnKF(size, valid, max(shared.noise, 0.002), ENKF_RADIUS_KM, shared.spacing_km)
+    filtered = EnKF(size, valid, max(shared.noise, 0.002), radius * np.mean(shared.spacing_km), shared.spacing_km)
     return scored_run(model, stretch, observations, filtered, about=entrant.about, size=size,
                       window=np.tile(start, (len(observations), 1, 1, 1)))
 

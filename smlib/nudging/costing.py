@@ -55,15 +55,17 @@ def cost_and_skill(study, measured, draws=1000, seed=0):
     return pd.DataFrame(rows)
 
 
-def cost_answer(measured):
-    """The page's answer as Markdown."""
+def cost_answer(measured, scored):
+    """The page's answer as Markdown, from `cost_measured` and `cost_and_skill`."""
     dear, cheap = (measured.loc[measured["train_s"].agg(which)] for which in ("idxmax", "idxmin"))
     large, small = (measured.loc[measured["size_mib"].agg(which)] for which in ("idxmax", "idxmin"))
     kept = measured["best_epoch"] == measured["epochs"]
     late = ", ".join(measured.loc[kept, "model"])
-    more = (f" {late} kept the last epoch trained: {'it' if kept.sum() == 1 else 'they'} had not converged, and more "
-            "epochs would change scores and seconds." if late else "")
+    more = f" {late} kept the last epoch trained, so more epochs may change scores and seconds." if late else ""
+    r2 = scored.pivot(index="model", columns="lead_d", values="value")
+    both = [f"{name} has R² {r2.loc[name, 1]:.3f} one day ahead and {r2.loc[name].iloc[-1]:.3f} over the free run"
+            for name in dict.fromkeys((dear["model"], cheap["model"]))]
     return (f"**Our runs.** {dear['model']} took longest to train, {dear['train_s']:,.0f} s for {dear['epochs']} "
             f"epochs, {cheap['model']} least, {cheap['train_s']:,.0f} s for {cheap['epochs']}. The largest file is "
             f"that of {large['model']}, {large['size_mib']:.1f} MiB, {large['size_mib'] / small['size_mib']:,.0f} "
-            f"times that of {small['model']}.{more}")
+            f"times that of {small['model']}. {'; '.join(both)}.{more}".replace("-0.", "−0."))

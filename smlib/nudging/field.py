@@ -85,16 +85,18 @@ class Field:
         """
         train = self.periods["train"]
         mean = compared.on_days(compared.climatology(self.truth[train], self.time[train]), self.time)
-        needed = mean[self.targets("validation").start - self.lookback:][:, self.valid]
-        if np.isnan(needed).any():
-            raise DataError("the training period is too short or too patchy for a climatology of all days that are "
-                            "forecast", variable="soil_moisture")
+        first = self.periods["validation"].start
+        missing = np.isnan(mean[first:][:, self.valid])
+        if missing.any():
+            raise DataError(f"{int(missing.any(0).sum())} cells have no climatology on some day of the validation or "
+                            f"test period, first {self.time[first:][missing.any(1)][0]}: the training period never saw "
+                            "that season there", variable="soil_moisture")
         return np.where(self.valid, mean, np.nan).astype(np.float32)
 
     @cached_property
     def centre(self):
-        """Mean of the test days' truth: the centre of sums, so that small variances keep their digits."""
-        return float(np.nanmean(self.truth[self.periods["test"]][:, self.valid]))
+        """Mean of the training days' truth: the centre of sums, so that small variances keep their digits."""
+        return float(np.nanmean(self.truth[self.periods["train"]][:, self.valid]))
 
     @property
     def spacing_km(self):
@@ -115,7 +117,8 @@ def prepare(ds, *, train, validation, test, lookback=14, gaps="error", protocol=
     train, validation, test : (first, last) date of each period, in order
     lookback : days in a window, of which the first of a period is never a target
     gaps : "error": a day that misses a value in a cell which others have is an error that names it; "hold": there the
-        input is the cell's latest value, and nothing is learnt from or scored against it
+        input is the cell's latest value, and nothing is learnt from or scored against it; cells that the training days
+        saw too seldom (see `LEAST_SEEN`), or never in a season that is forecast, are not of the region
     protocol : "strict" or "paper", see `Field`
 
     Raises
@@ -136,14 +139,20 @@ def prepare(ds, *, train, validation, test, lookback=14, gaps="error", protocol=
                         variable="time")
     truth = moisture[used].values.astype(np.float32)
     valid = np.isfinite(truth[periods["train"]]).mean(0) > (0 if gaps == "error" else LEAST_SEEN)
+    if gaps == "hold":
+        mean = compared.climatology(truth[periods["train"]], time[periods["train"]])
+        needed = compared.on_days(mean, time[periods["validation"].start:periods["test"].stop])
+        valid &= np.isfinite(needed).all(0)
     if not valid.any():
-        raise DataError("no cell of the grid has values in the training period", variable="soil_moisture")
+        raise DataError("no cell of the grid has values in the training period"
+                        + (" and in all seasons that are forecast" if gaps == "hold" else ""), variable="soil_moisture")
     truth[:, ~valid] = np.nan
-    missing = np.isnan(truth[periods["train"].start:][:, valid])
+    missing = np.isnan(truth[periods["train"].start:][:, valid]).sum(1)
     if gaps == "error" and missing.any():
-        day = time[periods["train"].start:][missing.any(1)][0]
-        raise DataError(f"{int(missing.any(1).sum())} days miss values, first {day} in {int(missing.any(0).sum())} "
-                        "cells; gaps=hold takes a cell's latest value as input there", variable="soil_moisture")
+        day = int(np.flatnonzero(missing)[0])
+        raise DataError(f"{np.count_nonzero(missing)} days miss values, first {time[periods['train'].start + day]} in "
+                        f"{missing[day]} cells; gaps=hold takes a cell's latest value as input there",
+                        variable="soil_moisture")
     filled = truth.copy()
     filled[:, valid] = pd.DataFrame(truth[:, valid]).ffill().to_numpy()
     field = Field(truth, filled, valid, time[used], ds["lat"].values, ds["lon"].values, periods, int(lookback),

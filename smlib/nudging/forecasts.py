@@ -6,7 +6,6 @@ import torch
 from smlib.assimilate.compared import Damped, lag_one
 from smlib.assimilate.nudging import cycle
 from smlib.evaluate.field_scores import day_sums
-from smlib.models.gridded import LSTM
 from smlib.train.loop import pick_device
 
 BATCH = 12  # members or windows that go through a network at once on a CPU: more take more memory and no less time
@@ -17,27 +16,20 @@ class Forecaster:
     """A trained network as ``forecast(window) -> x_f`` in m3 m-3, for `smlib.assimilate`.
 
     What it says is held between 0 and 1 m3 m-3, or a recursion that runs away would do so without end. Windows go
-    through in pieces of `batch`. The products of the LSTM are rounded by the size of their batch, so its pieces are
-    filled up; thus no forecast depends on what else is in the batch, to the last bit.
+    through in pieces of `batch`; on a CPU no forecast depends on what else is in its batch, to the last bit.
     """
 
     def __init__(self, network, scaler, device="auto", batch=None):
         self.device = pick_device(device)
         self.batch = batch or (BATCH if self.device.type == "cpu" else 256)
         self.network, self.scaler = network.to(self.device).eval(), scaler
-        self.filled_up = isinstance(network, LSTM) or self.device.type != "cpu"
 
     def forecast(self, window):
         """(member, lookback, y, x) -> x_f (member, y, x)."""
         x = torch.as_tensor(self.scaler.transform(window), device=self.device)
         with torch.inference_mode():
-            made = [self._one(piece) for piece in x.split(self.batch)]
+            made = [self.network(piece) for piece in x.split(self.batch)]
         return np.clip(self.scaler.inverse_transform(torch.cat(made).cpu().numpy()), 0, 1).astype(np.float32)
-
-    def _one(self, x):
-        if len(x) == self.batch or not self.filled_up:
-            return self.network(x)
-        return self.network(torch.cat([x, x[-1:].expand(self.batch - len(x), *x.shape[1:])]))[:len(x)]
 
 
 def forecasters(field, trained, period="test", device="auto"):

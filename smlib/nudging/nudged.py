@@ -28,12 +28,14 @@ class Setting:
 
 def grid(taus, fractions, noises):
     """All combinations, those that share their observations one after the other; ValueError for values out of range."""
-    for name, values, good in (("tau", taus, lambda v: 0 < v <= 1), ("fraction", fractions, lambda v: 0 <= v <= 1),
+    for name, values, good in (("tau", taus, lambda v: 0 < v <= 1), ("fraction", fractions, lambda v: 0 < v <= 1),
                                ("noise", noises, lambda v: v >= 0)):
         bad = [v for v in values if not good(v)]
         if bad or not values:
             raise ValueError(f"{name} {'lies outside its range' if bad else 'has no value'}: {bad or values} "
-                             "(0 < tau <= 1, 0 <= fraction <= 1, noise >= 0)")
+                             "(0 < tau <= 1, 0 < fraction <= 1, noise >= 0)")
+        if len(set(values)) < len(values):
+            raise ValueError(f"{name} holds a value twice: {values}")
     return [Setting(tau, fraction, noise) for noise, fraction, tau in product(noises, fractions, taus)]
 
 
@@ -82,8 +84,8 @@ class Finished:
         return np.broadcast_to(next(self.left), (len(window), *window.shape[2:]))
 
 
-def scored_run(model, stretch, observations, analyse, *, feedback=True, about=False, spread=None, size=1, window=None,
-               keep=()):
+def scored_run(model, stretch, observations, analyse, *, feedback=True, about=False, remember=None, size=1,
+               window=None, keep=()):
     """Roll out and score: sums (member, cells, day, 8) for `CELLS`, and analyses (member, kept day, y, x).
 
     Parameters
@@ -92,13 +94,13 @@ def scored_run(model, stretch, observations, analyse, *, feedback=True, about=Fa
     observations : list of `Observations`, one a member (or an ensemble of `size` members)
     analyse : see `smlib.assimilate`, or None for a free run, scored on the cells that would not have been observed
     about : whether anomalies about the climatology are forecast and corrected
-    spread : function of observe that makes another one, such as `Recent`; scored are the day's own observations
+    remember : function of observe that makes another one, such as `Recent`; scored are the day's own observations
     window : (member * size, lookback, y, x), if not the stretch's own for all
     keep : days of the analyses to return; float32
     """
     observe = lru_cache(16)(together(observations))
-    spread = observe if spread is None else spread(observe)
-    used = spread if size == 1 else lambda day: tuple(np.repeat(part, size, axis=0) for part in spread(day))
+    later = observe if remember is None else _remembered(observe, remember, stretch, about)
+    used = later if size == 1 else lambda day: tuple(np.repeat(part, size, axis=0) for part in later(day))
     window = np.repeat(stretch.window, len(observations) * size, axis=0) if window is None else window
     days = len(stretch.truth)
     sums = np.zeros((len(observations), len(CELLS), days, len(SUMS)))
@@ -113,6 +115,20 @@ def scored_run(model, stretch, observations, analyse, *, feedback=True, about=Fa
             kept.append(x_a)
     kept = np.stack(kept, 1) if kept else np.zeros((len(observations), 0, *stretch.valid.shape), np.float32)
     return sums, kept.astype(np.float32)
+
+
+def _remembered(observe, remember, stretch, about):
+    """Observations that stay in use; about the climatology it is their anomalies that stay."""
+    if not about:
+        return remember(observe)
+    mean = stretch.mean[stretch.window.shape[1]:]
+    kept = remember(lambda day: (observe(day)[0] - mean[day], observe(day)[1]))
+
+    def moisture(day):
+        anomaly, weight = kept(day)
+        return anomaly + mean[day], weight
+
+    return moisture
 
 
 def random_observations(stretch, setting, fresh=False):

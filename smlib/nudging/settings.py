@@ -58,7 +58,7 @@ def nudge_study(study, stretches, settings, *, draws=1000, seed=0):
         models, n = study.forecasters(period), draws if period == "test" else 0
         free = {name: free_run(study.field, model, period, days=len(one.truth)) for name, model in models.items()}
         keep = example_days(len(one.truth)) if period == "test" else ()
-        nudged, analyses = nudge_all(models, one, settings, keep=keep, device=study.device)
+        nudged, analyses = nudge_all(models, one, settings, fresh=paper, keep=keep, device=study.device)
         after, _ = nudge_all(free, one, settings, feedback=False, fresh=paper, device=study.device)
         parts = [settings_table({name: _counted(study, sums) for name, sums in of.items()}, settings, feedback, n, seed)
                  for of, feedback in ((nudged, True), (after, False))]
@@ -121,6 +121,26 @@ def nudging_beside_print(table, chosen):
                   "value", "low", "high"]]
 
 
+def post_hoc_from_print():
+    """What RMSE a finished forecast would have if it were corrected afterwards, from print, beside the printed one.
+
+    A correction of a fraction f of the cells, drawn at random, with noise of standard deviation s, leaves
+    MSE' = (1 - f) MSE + f ((1 - tau)^2 MSE + tau^2 s^2), whatever the forecast. With the printed MSE (RMSE squared) of
+    the free run (Table 3) that can be held against Tables 4 and 5.
+
+    Returns
+    -------
+    DataFrame model, noise, fraction, tau, free, post_hoc, printed (RMSE, m3 m-3), ratio (printed / post_hoc)
+    """
+    free = pd.read_csv(DATA / "published" / "fan2025_table3_long_term.csv").set_index("model")["rmse"]
+    table = printed_settings().query("metric == 'RMSE'").rename(columns={"printed_tau": "tau"})
+    table["free"] = table["model"].map(free)
+    f, tau, mse = table["fraction"], table["tau"], table["free"] ** 2
+    table["post_hoc"] = np.sqrt((1 - f) * mse + f * ((1 - tau) ** 2 * mse + tau**2 * table["noise"] ** 2))
+    table["ratio"] = table["printed"] / table["post_hoc"]
+    return table[["model", "noise", "fraction", "tau", "free", "post_hoc", "printed", "ratio"]].reset_index(drop=True)
+
+
 def curves(table, chosen, feedback, metric="RMSE"):
     """A metric of the settings with or without feedback, for `plots.tau_curves`: printed values and the chosen tau."""
     rows = table[(table["metric"] == metric) & (table["feedback"] == feedback)]
@@ -138,9 +158,10 @@ def unobserved_table(table, chosen):
     """
     rmse = table[(table["metric"] == "RMSE") & (table["cells"] == "unobserved")]
     nudged = at_chosen(rmse[rmse["feedback"]], chosen).rename(columns={"value": "nudged"})
-    # Without feedback a cell that is not observed is the free run's, whatever tau.
-    free = rmse[~rmse["feedback"]].groupby(["model", "noise", "fraction"], sort=False)["value"].first().rename("free")
-    found = nudged.merge(free.reset_index(), on=["model", "noise", "fraction"])
+    # Without feedback a cell that is not observed is the free run's.
+    keys = ["model", "noise", "fraction", "tau"]
+    free = rmse[~rmse["feedback"]].rename(columns={"value": "free"})[[*keys, "free"]]
+    found = nudged.merge(free, on=keys)
     found["ratio"] = found["nudged"] / found["free"]
     return found[["model", "noise", "fraction", "tau", "nudged", "low", "high", "free", "ratio"]]
 

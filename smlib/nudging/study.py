@@ -6,7 +6,7 @@ import numpy as np
 
 from smlib.data import open_grid
 from smlib.nudging.field import Field, prepare
-from smlib.nudging.forecasts import baselines, forecasters, free_run, one_day, sums_of
+from smlib.nudging.forecasts import BASELINES, baselines, forecasters, free_run, one_day, sums_of
 from smlib.nudging.tables import count_outside
 from smlib.nudging.training import train_all
 from smlib.train.loop import pick_device
@@ -34,6 +34,8 @@ class Study:
 
     def forecasts(self, how, period="test", days=None):
         """Forecasts of networks and baselines: mapping of name -> (day, y, x); `how` is "one day" or "free run"."""
+        if how not in ("one day", "free run"):
+            raise ValueError(f"how must be 'one day' or 'free run', not {how!r}")
         models = {name: (model, None) for name, model in self.forecasters(period).items()} | baselines(self.field)
         if how == "one day":
             return {name: one_day(self.field, model, period, about) for name, (model, about) in models.items()}
@@ -66,6 +68,26 @@ class Study:
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in (self.settings | settings).items())
         return (f"**Data.** {self.kind.capitalize()}: `{self.source}`, {ny} × {nx} cells, {self.field.valid.sum():,} "
                 f"of them valid{missing}; {periods}; protocol {self.field.protocol}; device {self.device}; {said}.")
+
+
+def contenders(study, count, others=()):
+    """The `count` networks with the least validation loss, and those of `others`, as `Study.forecasters` gives them.
+
+    In the scale of the training days: what tunes them on validation must not know the test.
+    """
+    loss = {name: one.history["validation_loss"].min() for name, one in study.trained.items()}
+    chosen = [*sorted(loss, key=loss.get)[:count], *others]
+    return {name: model for name, model in study.forecasters("train").items() if name in chosen}
+
+
+def check_comparison(models, enkf, noise, ensemble, contenders):
+    """Raise `ValueError` for settings of a comparison that cannot be, before anything is trained."""
+    unknown = [name for name in enkf if name not in (*models, *BASELINES)]
+    if unknown:
+        raise ValueError(f"enkf: no forecast {', '.join(unknown)}; there are {', '.join((*models, *BASELINES))}")
+    if not noise >= 0 or ensemble < 2 or contenders < 1:
+        raise ValueError(f"noise must not be negative, ensemble at least 2 and contenders at least 1, not {noise}, "
+                         f"{ensemble} and {contenders}")
 
 
 def open_study(source, scale, *, models, train, validation, test, lookback, gaps, protocol, epochs, batch,

@@ -101,7 +101,8 @@ def methods_table(compared, draws=1000, seed=0):
         for cells, days in zip(CELLS, one.sums, strict=True):
             rows += [{"pattern": one.pattern, "method": method_name(one.forecast, one.analysis),
                       "forecast": one.forecast, "analysis": one.analysis, "network": one.network,
-                      "chosen": one.chosen, "validation_rmse": one.validation_rmse, "cells": cells} | row
+                      "chosen": one.chosen, "validation_rmse": one.validation_rmse, "judged_on": one.judged_on,
+                      "cells": cells} | row
                      for row in field_scores(days, draws=draws, seed=seed)]
     return pd.DataFrame(rows)
 
@@ -120,6 +121,7 @@ def verdicts(compared, draws=1000, seed=0):
     over the unobserved cells (all, where there are none) of the test days, with its 95 % interval
     """
     rows = []
+    columns = ["pattern", "network", "rmse", "without", "rmse_without", "skill", "low", "high"]
     for pattern, group in compared.groupby("pattern", sort=False):
         best = {flag: part.loc[part["validation_rmse"].idxmin()] for flag, part in group.groupby("network")}
         if len(best) < 2:
@@ -133,7 +135,7 @@ def verdicts(compared, draws=1000, seed=0):
                      "without": method_name(best[False].forecast, best[False].analysis),
                      "rmse_without": scores[False]["RMSE"]["value"], "skill": skill["value"], "low": skill["low"],
                      "high": skill["high"]})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def best_of_each(methods, metric="RMSE", cells="unobserved"):

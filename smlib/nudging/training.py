@@ -25,7 +25,8 @@ WORTH = 3e6  # cells times windows times epochs times networks from which worker
 NETWORKS = tuple(GRIDDED)
 # All that decides what a network becomes; a change in any of these is another network.
 CODE = sorted([*(paths.ROOT / "smlib").glob("models/*.py"), *(paths.ROOT / "smlib").glob("train/*.py"),
-               paths.ROOT / "smlib" / "determinism.py"])
+               paths.ROOT / "smlib" / "determinism.py",
+               *(Path(__file__).resolve().with_name(name) for name in ("training.py", "field.py"))])
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def train_all(field, names, *, seed=0, device="auto", epochs=100, patience=50, b
     training = {"epochs": epochs, "patience": patience, "batch": batch, "learning_rate": learning_rate}
     asked = [(field, name, seed, device, training, settings) for name in names]
     kind, folder = pick_device(device).type, paths.LOCAL / "networks"
-    stems = [folder / f"{re.sub('[^A-Za-z-]+', '_', name)}-{_key(kind, *one)}" for name, one in zip(names, asked,
+    stems = [folder / f"{re.sub('[^A-Za-z0-9.-]+', '_', name)}-{_key(kind, *one)}" for name, one in zip(names, asked,
                                                                                                     strict=True)]
     todo = [(stem, one) for stem, one in zip(stems, asked, strict=True) if not _is_there(stem)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def keep_weights(run, trained):
     folder = run.path / "weights"
     folder.mkdir(exist_ok=True)
     for name, one in trained.items():
-        shutil.copyfile(one.path, folder / f"{re.sub('[^A-Za-z-]+', '_', name)}.safetensors")
+        shutil.copyfile(one.path, folder / f"{re.sub('[^A-Za-z0-9.-]+', '_', name)}.safetensors")
 
 
 def _key(kind, field, name, seed, device, training, settings):
@@ -111,6 +112,7 @@ def _key(kind, field, name, seed, device, training, settings):
                               np.__version__], sort_keys=True).encode())
     until = field.periods["validation"].stop
     for array in (field.valid, field.truth[:until], field.filled[:until]):
+        digest.update(str(array.shape).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 
@@ -126,12 +128,12 @@ def _train_once(stem, field, name, seed, device, training, settings):
             return
         determinism.fix(seed, 1)
         model = build(name, field, **settings)
-        before = _resident(reset=True)
+        cuda = pick_device(device).type == "cuda"
+        before = _allocated() if cuda else _resident(reset=True)
         model, history = train_gridded(
             model, field.scaled(field.filled), field.starts("train"), field.starts("validation"), seed=seed,
             device=device, target=field.scaled(field.truth), **training)
-        cuda = pick_device(device).type == "cuda"
-        peak = torch.cuda.max_memory_allocated() / 2**20 if cuda else _resident() - before
+        peak = (torch.cuda.max_memory_allocated() / 2**20 if cuda else _resident()) - before
         save_weights(stem.with_name(stem.name + ".safetensors"), model)
         record = {"history": history.to_dict("list"), "peak_mib": None if np.isnan(peak) else peak}
         aside = Path(f"{stem}.json.part")
@@ -145,6 +147,13 @@ def _read(stem, model):
     peak = record["peak_mib"]
     return Trained(load_weights(path, model).eval(), pd.DataFrame(record["history"]), np.nan if peak is None else peak,
                    path)
+
+
+def _allocated():
+    """MiB allocated on the GPU, from where its peak is counted anew."""
+    torch.cuda.init()
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.memory_allocated() / 2**20
 
 
 def _resident(reset=False):
