@@ -1,5 +1,8 @@
 """Figures of the nudging study: drawn from made-up tables and fields, with warnings as errors."""
 
+import io
+import warnings
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -202,6 +205,13 @@ def test_loss_curves_mark_the_epoch_kept_and_the_cuts():
     assert len(fig.legends) == 1 and "loss (scaled MSE)" in texts(fig)
 
 
+def test_loss_curves_of_a_rate_that_is_never_cut_keep_their_layout():
+    table = history(("CNN", "LSTM")).assign(learning_rate=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.loss_curves(table, title="Curves").savefig(io.BytesIO())
+
+
 def test_loss_curves_without_values_or_rates_are_drawn():
     table = history(("CNN", "LSTM")).drop(columns="learning_rate")
     table.loc[table["model"] == "LSTM", ["train_loss", "validation_loss"]] = np.nan
@@ -257,7 +267,7 @@ def test_cost_bars_are_logarithmic_where_values_are_far_apart():
     rows = [(m, metric, p, v) for k, m in enumerate(NETWORKS) for metric, p, v in (
         ("train_s", 400.0 * 10 ** k, 9.0), ("epochs", 10.0 + k, 12.0), ("size_mib", np.nan, np.nan))]
     fig = plots.cost_bars(pd.DataFrame(rows, columns=["model", "metric", "printed", "value"]))
-    time, epochs, size = (panels(fig)[n] for n in ("training time (s)", "epochs trained", "size of the weights (MiB)"))
+    time, epochs, size = (panels(fig)[n] for n in ("training time (s)", "epoch kept", "size of the weights (MiB)"))
     assert time.get_xscale() == "log" and epochs.get_xscale() == "linear"
     printed = [line.get_xdata()[0] for line in time.lines if line.get_markerfacecolor() == "white"]
     assert printed == [400, 4000, 40_000, 400_000] and time.get_xlim()[0] < 9 and time.get_xlim()[1] > 400_000

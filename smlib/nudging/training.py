@@ -1,5 +1,7 @@
 """The study's networks, trained once: their weights and histories are kept under a hash of all that decides them."""
 
+import ctypes
+import gc
 import hashlib
 import json
 import os
@@ -159,14 +161,17 @@ def _allocated():
 def _resident(reset=False):
     """MiB of memory: the most that this process held since the last reset, or what it holds; NaN where unknown.
 
-    Linux alone keeps such a mark, and lets a process set its own back.
+    Linux alone keeps such a mark, and lets a process set its own back. What earlier work freed goes back to the system
+    first, or what comes next would find its memory there and seem to need none.
     """
     try:
         if reset:
+            gc.collect()
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
             Path("/proc/self/clear_refs").write_text("5")
         status = Path("/proc/self/status").read_text()
         return int(re.search(r"Vm(?:RSS|HWM):\s+(\d+)" if reset else r"VmHWM:\s+(\d+)", status)[1]) / 1024
-    except (OSError, TypeError):
+    except (OSError, TypeError, AttributeError):
         return np.nan
 
 

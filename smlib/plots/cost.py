@@ -47,6 +47,9 @@ def learning_curves(history, title=None):
     for ax, model in zip(axes, models, strict=True):
         ax.set_title(model)
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_xlim(0, history["epoch"].max())
         if len(losses):
             ax.set_ylim(0.8 * losses.min(), 1.25 * losses.max())

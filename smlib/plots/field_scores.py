@@ -11,7 +11,7 @@ from smlib.plots.skill import LOSSES
 from smlib.plots.style import METRICS, figure, house, legend, looks, no_data, nothing, once
 
 SCORES = ("MSE", "MAE", "R2", "RMSE", "r", "bias")
-COSTS = {"train_s": "training time (s)", "epochs": "epochs trained", "size_mib": "size of the weights (MiB)",
+COSTS = {"train_s": "training time (s)", "epochs": "epoch kept", "size_mib": "size of the weights (MiB)",
          "peak_mib": "peak memory (MiB)"}
 WIDE = 50                # ratio of two costs from which on an axis is logarithmic
 
@@ -47,11 +47,12 @@ def loss_curves(history, title=None):
             no_data(ax)
         if here["validation_loss"].notna().any():
             best = here.loc[here["validation_loss"].idxmin()]
-            ax.plot(best["epoch"], best["validation_loss"], zorder=4, **ring)
+            ax.plot(best["epoch"], best["validation_loss"], zorder=4, clip_on=False, **ring)
             ax.set_title(f"{best['model']}\nepoch {best['epoch']:.0f} of {here['epoch'].max():.0f} kept")
         if "learning_rate" in here:
             cuts = here.loc[here["learning_rate"].astype(float).diff() < 0, "epoch"]
-            ax.plot(cuts, np.full(len(cuts), 0.97), transform=ax.get_xaxis_transform(), clip_on=False, **cut)
+            if len(cuts):  # an unclipped line without a point has no extent, and the layout fails
+                ax.plot(cuts, np.full(len(cuts), 0.97), transform=ax.get_xaxis_transform(), clip_on=False, **cut)
             any_cut |= len(cuts) > 0
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     old = fig.legends[0]
