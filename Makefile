@@ -4,6 +4,9 @@ PROFILE ?= quick
 JOBS ?= 2
 PORT ?= 8000
 
+# The dearest pages run once in the tests, in the smoke book of tests/test_book.py; `pytest --nbmake book` runs them all.
+ONCE := stations/compare stations/explain stations/cost nudging/assimilation
+
 PY := .venv/bin/python
 READY := .venv/ready
 
@@ -18,7 +21,8 @@ book: $(READY) ## run what changed, render the book into _build/html and print w
 	$(PY) -m smlib build --profile $(PROFILE) --jobs $(JOBS)
 
 test: lint ## run every check: style, unit tests, all notebooks, the built book in a browser
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbmake --nbmake-timeout=600 tests book
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbmake --nbmake-timeout=600 \
+		$(ONCE:%=--ignore=book/%.ipynb) tests book
 
 serve: book ## serve the book on this machine, http://127.0.0.1:8000 unless PORT is given
 	$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

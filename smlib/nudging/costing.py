@@ -6,6 +6,7 @@ import pandas as pd
 
 from smlib.assimilate.nudging import roll_out
 from smlib.evaluate.field_scores import field_scores
+from smlib.nudging.answers import number
 from smlib.nudging.forecasts import free_run, one_day, sums_of
 from smlib.nudging.tables import STUDY
 from smlib.nudging.training import training_table
@@ -63,9 +64,9 @@ def cost_answer(measured, scored):
     late = ", ".join(measured.loc[kept, "model"])
     more = f" {late} kept the last epoch trained, so more epochs may change scores and seconds." if late else ""
     r2 = scored.pivot(index="model", columns="lead_d", values="value")
-    both = [f"{name} has R² {r2.loc[name, 1]:.3f} one day ahead and {r2.loc[name].iloc[-1]:.3f} over the free run"
+    both = [f"{name} has R² {number(r2.loc[name, 1])} one day ahead and {number(r2.loc[name].iloc[-1])} over the free run"
             for name in dict.fromkeys((dear["model"], cheap["model"]))]
     return (f"**Our runs.** {dear['model']} took longest to train, {dear['train_s']:,.0f} s for {dear['epochs']} "
             f"epochs, {cheap['model']} least, {cheap['train_s']:,.0f} s for {cheap['epochs']}. The largest file is "
             f"that of {large['model']}, {large['size_mib']:.1f} MiB, {large['size_mib'] / small['size_mib']:,.0f} "
-            f"times that of {small['model']}. {'; '.join(both)}.{more}".replace("-0.", "−0."))
+            f"times that of {small['model']}. {'; '.join(both)}.{more}")
