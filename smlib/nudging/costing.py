@@ -64,7 +64,7 @@ def cost_answer(measured, scored):
     late = ", ".join(measured.loc[kept, "model"])
     more = f" {late} kept the last epoch trained, so more epochs may change scores and seconds." if late else ""
     r2 = scored.pivot(index="model", columns="lead_d", values="value")
-    both = [f"{name} has R² {number(r2.loc[name, 1])} one day ahead and {number(r2.loc[name].iloc[-1])} over the free run"
+    both = [f"{name} has R² {number(r2.loc[name, 1])} one day ahead, {number(r2.loc[name].iloc[-1])} over the free run"
             for name in dict.fromkeys((dear["model"], cheap["model"]))]
     return (f"**Our runs.** {dear['model']} took longest to train, {dear['train_s']:,.0f} s for {dear['epochs']} "
             f"epochs, {cheap['model']} least, {cheap['train_s']:,.0f} s for {cheap['epochs']}. The largest file is "
