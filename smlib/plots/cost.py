@@ -178,6 +178,9 @@ def accuracy_against_cost(table, xlabel="seconds to fit", ylabel="median R² ove
     for ax, lead in zip(axes, leads, strict=True):
         ax.set_title(f"{lead:g} day{'s' if lead != 1 else ''} ahead")
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if costs.max() < 50 * costs.min() else (1,)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         if len(costs):
             ax.set_xlim(costs.min() / 1.6, costs.max() * 1.6)
         margin = 0.06 * (high - low) or 0.05
