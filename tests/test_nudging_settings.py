@@ -22,7 +22,7 @@ from smlib.nudging import (
 )
 from smlib.nudging.forecasts import free_run, sums_of
 from smlib.nudging.nudged import nudged_piece
-from smlib.nudging.settings import KEYS, post_hoc_from_print, printed_settings
+from smlib.nudging.settings import KEYS, beside_print_wide, post_hoc_from_print, printed_settings
 from smlib.nudging.training import Trained
 
 SETTINGS = grid([0.5, 1.0], [0.1, 0.5], [0.0, 0.01])
@@ -200,6 +200,18 @@ def test_ours_stand_beside_print_at_the_printed_tau_and_at_the_chosen_one(done):
     assert tuple(row[["value", "low", "high"]]) == tuple(one(ours, tau=tau)[["value", "low", "high"]])
     other = one(found, model="CNN", noise=0.01, fraction=0.1, feedback=True, metric="R2")
     assert other["printed_tau"] == 0.7 and np.isnan(other["at_printed_tau"])  # which was not run
+
+
+def test_a_page_shows_a_row_a_printed_setting(done):
+    tables, chosen, _ = done
+    table = nudging_beside_print(tables["test"], chosen[chosen["cells"] == "all"])
+    wide = beside_print_wide(table)
+    assert len(wide) == 2 * 2 * 2
+    row, long = (one(t, model="ConvLSTM", noise=0.01, fraction=0.5, **more) for t, more in (
+        (wide, {}), (table, {"feedback": False, "metric": "R2"})))
+    assert (row["printed"], row["without feedback"], row["tau, without feedback"]) == (
+        0.8591, long["value"], long["tau"])
+    assert beside_print_wide(table[:0]).empty  # settings that were never printed
 
 
 def test_unobserved_cells_beside_the_free_run_there(done):

@@ -121,6 +121,22 @@ def nudging_beside_print(table, chosen):
                   "value", "low", "high"]]
 
 
+def beside_print_wide(table, metric="R2"):
+    """One metric of `nudging_beside_print` for a page, a row a printed setting: ours by variant at the tau chosen.
+
+    Where tau is that printed is in the long table.
+    """
+    rows = table[table["metric"] == metric]
+    keys = ["model", "noise", "fraction", "printed_tau", "printed"]
+    named = rows.assign(way=np.where(rows["feedback"], "with feedback", "without feedback"))
+    wide = named.pivot(index=keys, columns="way", values=["tau", "value"])
+    order = list(dict.fromkeys(named[keys].itertuples(index=False, name=None)))
+    wide = wide.loc[order]
+    wide.columns = [way if what == "value" else f"tau, {way}" for what, way in wide.columns]
+    columns = [name for way in ("with feedback", "without feedback") for name in (f"tau, {way}", way) if name in wide]
+    return wide[columns].reset_index()
+
+
 def post_hoc_from_print():
     """What RMSE a finished forecast would have if it were corrected afterwards, from print, beside the printed one.
 
