@@ -21,7 +21,7 @@ book: $(READY) ## run what changed, render the book into _build/html and print w
 	$(PY) -m smlib build --profile $(PROFILE) --jobs $(JOBS)
 
 test: lint ## run every check: style, unit tests, all notebooks, the built book in a browser
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbmake --nbmake-timeout=600 \
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --max-worker-restart=0 --nbmake --nbmake-timeout=600 \
 		$(ONCE:%=--ignore=book/%.ipynb) tests book
 
 serve: book ## serve the book on this machine, http://127.0.0.1:8000 unless PORT is given

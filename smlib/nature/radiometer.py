@@ -12,7 +12,8 @@ Wigneron et al. (2017), Remote Sens. Environ. 192, 238-262.
 """
 
 import numpy as np
-from numba import guvectorize, njit
+
+from smlib.nature.compiled import guvectorize, njit
 
 FREQUENCY = 1.41e9  # Hz
 ANGLE = 40.0  # degrees from nadir
@@ -124,7 +125,7 @@ def brightness_temperature(moisture, soil_temperature, vegetation_water_content,
     return tuple(np.asarray(t, np.result_type(np.float32, *kinds)) for t in tb)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def permittivity(m, w):
     """Real part and loss of the permittivity at moisture m, and their derivatives; w: mixing_coefficients."""
     bound = min(m, w[2])
@@ -134,7 +135,7 @@ def permittivity(m, w):
     return n * n - k * k, 2 * n * k, 2 * (n * dn - k * dk), 2 * (n * dk + k * dn)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def fresnel(er, ei, der, dei, cos):
     """Reflectivities H and V and their derivatives. In reals: complex division and roots cost three times as much."""
     zr = er - (1 - cos * cos)
@@ -154,26 +155,26 @@ def fresnel(er, ei, der, dei, cos):
     return h, v, dh, dv
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def emission(r, gamma, omega):
     """Brightness temperature over physical temperature of a rough soil of reflectivity r under a canopy."""
     return (1 - r) * gamma + (1 - omega) * (1 - gamma) * (1 + r * gamma)
 
 
-@guvectorize(["f8,f8[:],f8,f8[:],f8[:]"], "(),(w),()->(),()", nopython=True, cache=True)
+@guvectorize("f8,f8[:],f8,f8[:],f8[:]", "(),(w),()->(),()")
 def _dielectric(m, w, frozen, real, loss):
     er, ei, _, _ = permittivity(m, w)
     real[0] = er + frozen * (FROZEN[0] - er)
     loss[0] = ei + frozen * (FROZEN[1] - ei)
 
 
-@guvectorize(["f8,f8[:],f8,f8,f8[:],f8[:]"], "(),(w),(),()->(),()", nopython=True, cache=True)
+@guvectorize("f8,f8[:],f8,f8,f8[:],f8[:]", "(),(w),(),()->(),()")
 def _reflectivity(m, w, frozen, cos, h, v):
     er, ei, der, dei = permittivity(m, w)
     h[0], v[0], _, _ = fresnel(er + frozen * (FROZEN[0] - er), ei + frozen * (FROZEN[1] - ei), der, dei, cos)
 
 
-@guvectorize(["f8,f8[:],f8,f8,f8,f8,f8,f8,f8[:],f8[:]"], "(),(w),(),(),(),(),(),()->(),()", nopython=True, cache=True)
+@guvectorize("f8,f8[:],f8,f8,f8,f8,f8,f8,f8[:],f8[:]", "(),(w),(),(),(),(),(),()->(),()")
 def _brightness(m, w, frozen, kelvin, tau, rough, omega, cos, h, v):
     er, ei, der, dei = permittivity(m, w)
     rh, rv, _, _ = fresnel(er + frozen * (FROZEN[0] - er), ei + frozen * (FROZEN[1] - ei), der, dei, cos)

@@ -10,9 +10,9 @@ depth from SMAP measurements). NaN in, NaN out.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import guvectorize, njit
 from scipy.spatial import cKDTree
 
+from smlib.nature.compiled import guvectorize, njit
 from smlib.nature.fields import EARTH_KM, changing, field, rng_of
 from smlib.nature.radiometer import (
     ANGLE,
@@ -58,7 +58,7 @@ def retrieve_dca(tb_h, tb_v, soil_temperature, vegetation_water_content, clay, r
     return tuple(np.asarray(f, np.asarray(tb_h).dtype) for f in found)
 
 
-@njit(cache=True)
+@njit()
 def _guess(r, w, cos, horizontal):
     """Moisture of a soil without loss whose reflectivity is r: Fresnel's equations solved for the refractive index."""
     root = np.sqrt(min(max(r, 1e-4), 0.9))
@@ -72,7 +72,7 @@ def _guess(r, w, cos, horizontal):
     return min(max(m, LOWEST), HIGHEST)
 
 
-@guvectorize(["f8,f8,f8,f8[:],f8,f8,f8,b1,f8[:]"], "(),(),(),(w),(),(),(),()->()", nopython=True, cache=True)
+@guvectorize("f8,f8,f8,f8[:],f8,f8,f8,b1,f8[:]", "(),(),(),(w),(),(),(),()->()")
 def _sca(tb, kelvin, tau, w, rough, omega, cos, horizontal, out):
     out[0] = np.nan
     gamma, q = np.exp(-tau / cos), MIXING * rough
@@ -98,7 +98,7 @@ def _sca(tb, kelvin, tau, w, rough, omega, cos, horizontal, out):
         out[0] = m
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _misfit(m, tau, h, v, known, w, rough, omega, cos, weight):
     """Half the cost's parts at (m, tau): cost, gradient (2) and Gauss-Newton matrix (3); h, v: TB over temperature."""
     er, ei, der, dei = permittivity(m, w)
@@ -115,8 +115,7 @@ def _misfit(m, tau, h, v, known, w, rough, omega, cos, weight):
             hm * hm + vm * vm, hm * ht + vm * vt, ht * ht + vt * vt + weight * weight)
 
 
-@guvectorize(["f8,f8,f8,f8,f8[:],f8,f8,f8,f8,f8[:],f8[:]"], "(),(),(),(),(w),(),(),(),()->(),()", nopython=True,
-             cache=True)
+@guvectorize("f8,f8,f8,f8,f8[:],f8,f8,f8,f8,f8[:],f8[:]", "(),(),(),(),(w),(),(),(),()->(),()")
 def _dca(tb_h, tb_v, kelvin, known, w, rough, omega, cos, weight, moisture, opacity):
     moisture[0] = opacity[0] = np.nan
     if np.isfinite(tb_h + tb_v + kelvin + known + w[0] + rough + omega):
@@ -307,7 +306,7 @@ def _white(day, lat, lon, rng):
     return _normal_pair(day.astype(np.int64).view(np.uint64), *place, rng.integers(2**63, dtype=np.uint64))
 
 
-@njit(cache=True)
+@njit()
 def _mix(x):
     """Steele et al. (2014)'s SplitMix64: scrambles 64 bits."""
     x += np.uint64(0x9E3779B97F4A7C15)
@@ -316,7 +315,7 @@ def _mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit()
 def _normal_pair(day, lat, lon, key):
     first, second = np.empty((2, len(day), len(lat)), np.float32)
     place = np.empty(len(lat), np.uint64)

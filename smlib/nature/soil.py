@@ -8,9 +8,9 @@ so mass is kept to rounding whatever the sub-step. A layer's moisture counts its
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from .hydraulics import FIELD_KPA, WILTING_KPA, Hydraulics
+from smlib.nature.compiled import njit
+from smlib.nature.hydraulics import FIELD_KPA, WILTING_KPA, Hydraulics
 
 FORCING = ("precipitation", "air_temperature", "shortwave_down", "longwave_down", "relative_humidity", "wind_speed")
 OUT_CELL = ("snow_water", "runoff", "drainage", "evaporation", "transpiration", "potential_evaporation",
@@ -28,7 +28,7 @@ ALL_FROZEN = -WILTING_KPA / 1223  # degC at which the Clapeyron relation leaves 
 DAY = 86400.0
 
 # Inlined by force: handing tuples of arrays to a function costs more than a day of water, seven times as much in all
-inlined = njit(cache=True, error_model="numpy", forceinline=True)
+inlined = njit(error_model="numpy", forceinline=True)
 
 
 class Physics(NamedTuple):
@@ -314,7 +314,7 @@ def _enthalpy(temperature, sensible, latent):
     return sensible * temperature - latent * min(1.0, max(0.0, temperature / ALL_FROZEN))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _downhill(step, skin, temperature, way, sensible, latent, before, conductance):
     """Derivative by `step` of the convex function that the sought temperatures minimise, along `way`."""
     total, m = 0.0, len(way)
@@ -328,7 +328,7 @@ def _downhill(step, skin, temperature, way, sensible, latent, before, conductanc
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _line_search(skin, temperature, way, sensible, latent, before, conductance):
     """The step, at most 1, along `way` to the least of the function whose derivative `_downhill` is."""
     low, high = 0.0, 1.0
@@ -449,7 +449,7 @@ def _day(t, c, weather, cover, leaves, roots, elevation, theta, temperature, sno
     cells[7][t, c] = precipitation - left - (_water_of(c, theta, snow, grid) - stored)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _run(weather, cover, leaves, roots, elevation, theta, temperature, snow, soil, grid, work, p, cells, layers):
     """All days of all cells. Days outside: what a day reads and writes lies together in memory."""
     for t in range(weather[0].shape[0]):

@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import erfc, exp, log
 
-import numba
 import numpy as np
 from scipy.special import gammaln, ndtri
 
 from smlib.nature import radiation
+from smlib.nature.compiled import njit
 from smlib.nature.fields import Waves, rng_of
 
 VARIABLES = ("precipitation", "air_temperature", "shortwave_down", "longwave_down", "relative_humidity", "wind_speed")
@@ -171,7 +171,7 @@ class _Field:
         return out
 
 
-@numba.njit(cache=True)
+@njit()
 def _product(basis, amplitudes, out):
     """out = basis @ amplitudes, summed in an order that depends on nothing, which BLAS does not promise.
 
@@ -212,7 +212,7 @@ def _amplitudes(name, seed, first_day, last_day, fast, slow, share):
     return found
 
 
-@numba.njit(cache=True)
+@njit()
 def _autoregressive(shocks, keep, scale):
     """`shocks` (day, wave) turned, in place, into what keeps the share `keep` of itself from day to day."""
     state = np.zeros(shocks.shape[1])
@@ -324,7 +324,7 @@ _MEANS = np.exp(gammaln(1 + _SHAPES))
 _SPREADS = np.expm1(gammaln(1 + 2 * _SHAPES) - 2 * gammaln(1 + _SHAPES))
 
 
-@numba.njit(cache=True)
+@njit()
 def _rain(z, limit, chance, day, mean, square, wet, match, out):
     """Fill `out` (cell, time), zeros, where z exceeds the day's limit: LEAST + scale * e^shape, e exponential.
 
@@ -358,7 +358,7 @@ def _rain(z, limit, chance, day, mean, square, wet, match, out):
             out[c, where[k]] = least + scale * exp(shape * logs[k])
 
 
-@numba.njit(cache=True)
+@njit()
 def _fitted_shape(logs, spread):
     """The shape with which exp(shape * logs) has the squared coefficient of variation `spread` (Illinois method)."""
     low, high, at_low, at_high = 0.0, 30.0, -20.0, _log_spread(logs, 30.0) - log(spread)
@@ -375,7 +375,7 @@ def _fitted_shape(logs, spread):
     return shape
 
 
-@numba.njit(cache=True)
+@njit()
 def _log_spread(logs, shape):
     """Logarithm of the squared coefficient of variation of exp(shape * logs), no less than -20."""
     total, squares = 0.0, 0.0
