@@ -17,19 +17,20 @@ from smlib.run import params
 THREADS = 1  # of one run; two runs share two cores
 
 
-def identity(name, parameters):
+def identity(notebook, parameters):
     """All that decides the numbers of a run, as a dict of JSON values: what `run_hash` hashes.
 
     Notebook cells (without outputs), resolved parameters, every file of `data/` and of the source, every module of
     `smlib`, the versions of the declared packages and of Python, the number of threads.
     """
-    cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))] for cell in params.load(name).cells]
-    source = parameters.get("source")
+    cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
+             for cell in params.load(notebook).cells]
     data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*", but="local").items()}
-    if source is not None and source not in params.NAMED_SOURCES:
-        data |= {f"source/{key}": value for key, value in source_fingerprint(source).items()}
+    for name, value in parameters.items():
+        if params.is_path(name, value):
+            data |= {f"{name}/{key}": one for key, one in source_fingerprint(value).items()}
     return {
-        "notebook": name,
+        "notebook": notebook,
         "notebook_sha256": digest(cells),
         "parameters": parameters,
         "data": data,

@@ -11,6 +11,7 @@ from smlib import paths
 
 PROFILES = ("smoke", "quick", "full")
 NAMED_SOURCES = ("embedded", "twin")
+FOLDERS = ("source", "measured", "smap_conus")  # parameters that name data of the user's, or a named source
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -144,7 +145,8 @@ def profile_values(profile):
 def resolve(name, profile="smoke", overrides=None, file=None):
     """All parameters of a run: the notebook's defaults, then the profile's, then `file`'s (YAML), then `overrides`.
 
-    A relative `source` is taken from the repository's root in a profile, from the working directory otherwise.
+    A relative `source`, or another of `FOLDERS`, is taken from the repository's root in a profile, from the working
+    directory otherwise.
     """
     known = read(name)
     defaults = {key: parameter.default for key, parameter in known.items()}
@@ -152,8 +154,8 @@ def resolve(name, profile="smoke", overrides=None, file=None):
               (_mapping(file) if file else {}, Path.cwd()), (overrides or {}, Path.cwd())]
     for values, folder in layers:
         values = check(name, values, known)
-        if "source" in values:
-            values["source"] = _source(values["source"], folder)
+        for key in [key for key in FOLDERS if key in values]:
+            values[key] = _source(key, values[key], folder)
         defaults |= values
     return defaults
 
@@ -164,12 +166,17 @@ def changed(values, defaults):
             if value != defaults[key] or type(value) is not type(defaults[key])}
 
 
-def _source(value, folder):
-    if value in NAMED_SOURCES or value is None:
+def is_path(key, value):
+    """Whether a parameter's value is a path to data of the user's."""
+    return key in FOLDERS and bool(value) and value not in NAMED_SOURCES
+
+
+def _source(key, value, folder):
+    if not is_path(key, value):
         return value
     path = (folder / Path(value).expanduser()).resolve()
     if not path.exists():
-        raise RunError(f"source: no file or folder {path}; give one, or {' or '.join(NAMED_SOURCES)}")
+        raise RunError(f"{key}: no file or folder {path}; give one, or {' or '.join(NAMED_SOURCES)}")
     return str(path)
 
 

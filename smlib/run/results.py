@@ -127,7 +127,7 @@ class Run:
         """Markdown with the one command that repeats this run from the repository's root."""
         words = ["python", "-m", "smlib", "run", f"book/{self.notebook}.ipynb"]
         for key, value in params.changed(self.parameters, self._defaults).items():
-            if key == "source" and value not in params.NAMED_SOURCES and value is not None:
+            if params.is_path(key, value):
                 value = os.path.relpath(value, paths.ROOT)
             words += ["-p", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
         return f"To repeat this page's run, from the repository's root:\n\n```bash\n{shlex.join(words)}\n```\n"

@@ -1,0 +1,43 @@
+"""Tables of the networks themselves: what they see, how they were trained, and what they answer."""
+
+import pandas as pd
+
+from smlib.conus.scenarios import LAYERS
+
+
+def scenario_table(scenarios):
+    """What each network sees: DataFrame network, layer, scenario, predictors (number), daily, constant, above."""
+    return pd.DataFrame([{"network": one.label, "layer": LAYERS[one.layer - 1], "scenario": one.name,
+                          "predictors": len(one.predictors), "daily": ", ".join(one.daily),
+                          "constant": ", ".join(one.fixed),
+                          "above": f"output of {one.upper.label}" if one.upper else ""} for one in scenarios])
+
+
+def training_table(trained):
+    """How each network was trained: DataFrame network, filters, parameters, epochs, best_epoch, losses, seconds."""
+    rows = []
+    for one, got in trained.items():
+        history, best = got.history, got.history["validation_loss"].idxmin()
+        rows.append({"network": one.label, "filters": " ".join(map(str, got.model.settings["widths"])),
+                     "parameters": sum(p.numel() for p in got.model.parameters()), "epochs": len(history),
+                     "best_epoch": int(history["epoch"][best]), "train_loss": history["train_loss"][best],
+                     "validation_loss": history["validation_loss"][best], "dropped": int(history["dropped"].sum()),
+                     "training_s": got.seconds["training"], "prediction_s": got.seconds["prediction"]})
+    return pd.DataFrame(rows)
+
+
+def histories(trained):
+    """Losses by epoch of all networks, as `smlib.plots.loss_curves` takes them."""
+    return pd.concat([got.history.assign(model=one.label) for one, got in trained.items()], ignore_index=True)
+
+
+def share_of_papers(trained):
+    """Words for how small the networks are beside the papers'."""
+    one, got = next(iter(trained.items()))
+    full = "16 to 64" if one.study == "estimation" else "4 to 256"
+    layers = 10 if one.study == "estimation" else 8
+    widths = got.model.settings["widths"]
+    if len(widths) == layers and max(widths) in (64, 256):
+        return f"The networks have the paper's {layers} layers of {full} filters."
+    return (f"The networks here are narrower than the paper's: {len(widths)} layers of "
+            f"{', '.join(map(str, widths))} filters in place of {layers} of {full}.")
