@@ -63,3 +63,12 @@ def test_the_convlstm_benchmark_prints_rates_ratios_memory_and_equal_losses():
         assert 0 < values["low"] <= values["median"] <= values["high"]
     assert all(peak > 0 for peak in found["peak_memory_mib"].values())
     assert found["loss_curves"]["largest_relative_difference"] < 1e-3  # the same network
+
+
+def test_the_streaming_benchmark_trains_on_a_cube_that_it_never_holds():
+    command = [sys.executable, "benchmarks/streaming.py", "--days", "100", "--size", "40", "80", "--channels", "4",
+               "--steps", "3", "--limit", "1.5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert 0 < found["peak_gib"] < 1.5

@@ -151,3 +151,12 @@ def test_the_baselines_of_the_measured_set():
     np.testing.assert_allclose(rmse.loc["persistence"], [0.0438, 0.0507, 0.0565, 0.0609, 0.0676], atol=1e-4)
     assert (rmse.loc["damped anomaly"] <= [0.0408, 0.0459, 0.0496, 0.0519, 0.0525]).all()
     assert (rmse.loc["damped anomaly", [1, 3, 7]] < rmse.loc["climatology", [1, 3, 7]]).all()
+
+
+def test_words_name_what_is_surely_beaten():
+    table = pd.DataFrame([{"method": name, "lead_d": lead, "RMSE": 0.04, "skill_persistence_low": 0.1,
+                           "skill_damped_low": 0.1 if lead == 1 else -0.1, "skill_climatology_low": np.nan}
+                          for name in ("LSTM", "HistGB") for lead in (1, 7)])
+    said = measured.answer(table)
+    assert "1 d: 0.0400, surely better than persistence, damped anomaly; 7 d: 0.0400, surely better than persistence;" \
+        in said.replace(". Gradient", ";")

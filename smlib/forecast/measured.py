@@ -224,11 +224,11 @@ def answer(table):
     leads = sorted(set(table["lead_d"]))
     for lead in leads:
         one = rows.loc[("LSTM", lead)]
-        better = [name for name in REFERENCES if one[f"{_key(name)}_low"] > 0]
+        better = [name for name in REFERENCES if one[f"skill_{name.split()[0]}_low"] > 0]
         said.append(f"{lead} d: {one['RMSE']:.4f}, surely better than {', '.join(better) or 'none'}")
     other = ", ".join(f"{rows.loc[('HistGB', lead), 'RMSE']:.4f}" for lead in leads)
-    return ("**Measured.** Median RMSE over cells (m³ m⁻³) of the LSTM that knows the weather up to the issue day, and "
-            f"which of persistence, damped anomaly and climatology it surely beats: {'; '.join(said)}. Gradient boosting "
-            f"with the same knowledge: {other}. Settings were chosen on January to March 2016; a first choice, on days "
-            "strewn over the training year, had looked good there and been no better than the damped anomaly in the test "
-            "year, so the test year was looked at twice.")
+    return ("**Measured.** Median RMSE over cells (m³ m⁻³) of the LSTM that knows the weather up to the issue day, "
+            "and which of persistence, damped anomaly and climatology it surely beats: "
+            f"{'; '.join(said)}. Gradient boosting with the same knowledge: {other}. Settings were chosen on January "
+            "to March 2016; a first choice, on days strewn over the training year, had looked good there and been no "
+            "better than the damped anomaly in the test year, so the test year was looked at twice.")

@@ -17,7 +17,7 @@ WIDE = 50                # ratio of two costs from which on an axis is logarithm
 
 
 @house
-def loss_curves(history, title=None):
+def loss_curves(history, title=None, label=None):
     """Training and validation loss by epoch, with the epoch that was kept and the cuts of the learning rate.
 
     Compare Fan et al. 2025.
@@ -28,6 +28,8 @@ def loss_curves(history, title=None):
         Columns ``model, epoch, train_loss, validation_loss`` (scaled MSE) and ``learning_rate``, a row a model and
         epoch.
     title : str, optional
+    label : str, optional
+        What the loss is, if it is no mean squared error.
 
     Returns
     -------
@@ -42,6 +44,8 @@ def loss_curves(history, title=None):
     cut = {"color": "0.35", "marker": "v", "markersize": 5, "linestyle": "none"}
     any_cut = False
     for ax in fig.axes:
+        if label and ax.get_ylabel():
+            ax.set_ylabel(label)
         here = history[history["model"] == ax.get_title(loc="left")].sort_values("epoch")
         if here[["train_loss", "validation_loss"]].isna().all(axis=None):
             no_data(ax)
