@@ -5,7 +5,8 @@ JOBS ?= 2
 PORT ?= 8000
 
 # The dearest pages run once in the tests, in the smoke book of tests/test_book.py; `pytest --nbmake book` runs them all.
-ONCE := stations/compare stations/explain stations/cost nudging/assimilation
+ONCE := stations/compare stations/explain stations/cost nudging/assimilation fusion/gapfill fusion/estimate \
+	forecast/train forecast/skill forecast/maps
 
 PY := .venv/bin/python
 READY := .venv/ready
