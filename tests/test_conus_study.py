@@ -140,6 +140,10 @@ def test_networks_are_trained_once_in_order_and_the_lower_sees_the_upper(opened,
     assert upper.made.dims == ("time", "lead", "y", "x") and upper.made.attrs["units"] == "m3 m-3"
     assert upper.made["time"].values[0] == study.cube["time"].values[2]  # two days of lookback before
     assert upper.made["time"].values[-1] == study.cube["time"].values[DAYS - 1 - 30]
+    third = forecasts(("S1",))[2]
+    assert [one.feeds for one in (*scenarios, third)] == [True, True, False]
+    assert [one.feeds for one in estimations()] == [False, True, False, False]
+    assert study.cube["time"].values[conus_training._days_made(study, third)[0]] == np.datetime64("2018-04-19")
     values = upper.made.values
     assert np.isfinite(values[..., study.land]).all() and np.isnan(values[..., ~study.land]).all()
     assert 0.1 < np.nanmean(values) < 0.4
@@ -301,3 +305,12 @@ def test_a_period_too_short_for_the_leads_is_named(opened, study, monkeypatch):
     monkeypatch.setattr(conus_training, "open_again", lambda opening: short)
     with pytest.raises(DataError, match="validation period of 9 days is too short"):
         conus_training.train_one(opened, forecasts(("S1",))[0], TINY)
+
+
+def test_the_command_refuses_an_unknown_study():
+    from typer import BadParameter
+
+    from smlib.conus.__main__ import main
+
+    with pytest.raises(BadParameter, match="estimation, forecast"):
+        main("correction", "smoke")

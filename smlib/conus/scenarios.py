@@ -50,6 +50,11 @@ class Scenario:
         return LEADS if self.study == "forecast" else (0,)
 
     @property
+    def feeds(self):
+        """Whether a network of the layer below is trained on its outputs."""
+        return self.layer < len(LAYERS) if self.study == "forecast" else (self.layer, self.name) == (1, "S2")
+
+    @property
     def label(self):
         """Such as "forecast 10-40 cm S2"."""
         return f"{self.study} {LAYERS[self.layer - 1]} {self.name}"

@@ -99,7 +99,8 @@ class Trained:
     scenario : Scenario
     model : its `Stack`, on the CPU
     history : DataFrame epoch, train_loss, validation_loss, dropped, learning_rate, seconds
-    made : (time, lead, y, x) DataArray of m3 m-3, opened lazily; ``time`` is the issue day, a lead of 0 is that day
+    made : (time, lead, y, x) DataArray of m3 m-3, opened lazily; ``time`` is the issue day, a lead of 0 is that day.
+        All days if a network below is trained on them, else those of the test period
     seconds : mapping of "training" and "prediction" -> s
     path : file of its weights
     """
@@ -205,7 +206,7 @@ def _train(stem, opening, scenario, settings, rank=0):
     if rank:
         return
     seconds = {"training": time.perf_counter() - begun}
-    days = issue_days(0, len(study.time), leads=scenario.leads)
+    days = _days_made(study, scenario)
     whole = PatchSource(inputs, goal[:, :1], days, stride=settings.predict_stride, **common)
     begun = time.perf_counter()
     _write_fields(stem.with_name(stem.name + ".zarr"), model, whole, settings.device)
@@ -226,6 +227,12 @@ def _issues(study, name, leads):
         raise DataError(f"a {name} period of {period.stop - period.start} days is too short for a lookback of "
                         f"{LOOKBACK} days and a lead of {max(leads)}", variable="time")
     return days
+
+
+def _days_made(study, scenario):
+    """Issue days of the fields that are kept: all, or those of the test period where no other network needs more."""
+    first = 0 if scenario.feeds else study.periods["test"].start - LOOKBACK + 1
+    return issue_days(first, len(study.time), leads=scenario.leads)
 
 
 def _write_fields(path, model, source, device):
@@ -255,7 +262,7 @@ def read(opening, scenario, settings):
     path = stem.with_name(stem.name + ".safetensors")
     study, scaler = open_again(opening), Scaler(**record["scaler"])
     fields_made = dask.array.from_zarr(zarr.open_array(stem.with_name(stem.name + ".zarr"), mode="r"))
-    days = study.cube["time"].values[issue_days(0, len(study.time), leads=scenario.leads)]
+    days = study.cube["time"].values[_days_made(study, scenario)]
     da = xr.DataArray(fields_made, dims=("time", "lead", "y", "x"), name=STATE, attrs={"units": "m3 m-3"},
                       coords={"time": days, "lead": list(scenario.leads), "lat": study.cube["lat"],
                               "lon": study.cube["lon"]})
