@@ -267,7 +267,9 @@ def test_forecast_tables_and_words(study):
     rows = skill.skill_rows(cells, stations, at, "twin")
     assert not rows.duplicated(list(rows.columns[:9])).any() and set(rows["depth_m"]) == {0.05}
     said = skill.skill_answer(cells, stations)
-    assert "surely better than persistence at 1, 3, 7, 14, 30 d" in said
+    assert "surely better than persistence at 1, 3, 7, 14, 30 d" in said and "Judged by the truth" not in said
+    cells[1]["truth"] = skill.cell_scores(made, skill.reference_field(study, 1, "truth"), 20)
+    assert "than persistence: 0-10 cm at" in skill.skill_answer(cells, stations)
     below = skill.below_by_lead(stations).set_index("method")
     assert below.loc["S1", "1 d"] == 1
     assert set(skill.wide(cells, "NLDAS-2")["layer"]) == {"0-10 cm"}

@@ -237,6 +237,13 @@ def skill_answer(cells, stations):
                     + ", ".join(f"{name} {median[name]:.2f}" for name in [*names, *REFERENCES] if name in median))
     text = ("**Our run.** The networks with the paper's predictors, by layer, on all cells against NLDAS-2: "
             + ". ".join(said) + ".")
+    if all("truth" in tables for tables in cells.values()):
+        parts = []
+        for layer, tables in cells.items():
+            table = tables["truth"]
+            table = table[table["method"].isin(SCENARIOS[:-1])]
+            parts.append(f"{LAYERS[layer - 1]} {_at(sorted(set(table.loc[table['low_persistence'] > 0, 'lead_d'])))}")
+        text += f" Judged by the truth instead, the best of them is surely better than persistence: {'; '.join(parts)}."
     if any("S4" in set(tables["NLDAS-2"]["method"]) for tables in cells.values()):
         parts = []
         for layer, tables in cells.items():
