@@ -11,7 +11,7 @@ LOOKS = {"S1": ("#7FB8DA", "o"), "S2": ("#2C7FB8", "s"), "S3": ("#08306B", "^"),
          "climatology": ("#9A9A9A", "*"), "meant": ("#2C7FB8", "o"), "printed": ("#D95F02", "D")}
 NETWORKS = ("S1", "S2", "S3", "S4", "meant", "printed")
 NAMES = METRICS | {"median_r": "median r of the cells", "rmse": METRICS["RMSE"],
-                   "median_ubrmse": "median ubRMSE (m³ m⁻³)"}
+                   "median_ubrmse": "median ubRMSE (m³ m⁻³)", "value": "skill"}
 
 
 @house
@@ -46,7 +46,8 @@ def by_lead(tables, metric, low=None, high=None, floor=None, kind="simulated", t
         for k, method in enumerate(seen):
             rows = table[table["method"] == method].dropna(subset=[metric]).sort_values("lead_d")
             colour, marker = LOOKS[method]
-            x = [leads.index(lead) + 0.7 * ((k + 0.5) / len(seen) - 0.5) for lead in rows["lead_d"]]
+            apart = min(0.7, 0.1 * len(seen)) * ((k + 0.5) / len(seen) - 0.5)
+            x = [leads.index(lead) + apart for lead in rows["lead_d"]]
             ax.plot(x, rows[metric], **_look(method, colour, marker))
             if low:
                 ax.vlines(x, rows[low], rows[high], color=colour, linewidth=1.2)
