@@ -90,13 +90,15 @@ def test_unknown_sources_scales_scenarios_and_settings_are_named():
         open_study(scale="huge")
     with pytest.raises(ValueError, match="no scenario S9"):
         forecasts(("S1", "S9"))
+    with pytest.raises(ValueError, match="some of 1, 2 and 3"):
+        forecasts(layers=(0, 1))
     with pytest.raises(ValueError, match="no setting widht"):
         Settings.of({"widht": 1})
 
 
 def test_scenarios_are_those_in_print():
     nine = forecasts()
-    assert len(nine) == 9 and max(len(one.predictors) for one in nine) == 17
+    assert forecasts(layers=(2,)) == nine[1::3] and len(nine) == 9 and max(len(one.predictors) for one in nine) == 17
     assert [one.leads for one in nine] == [(1, 3, 7, 14, 30)] * 9
     assert all(one.upper is (None if one.layer == 1 else nine[k - 1]) for k, one in enumerate(nine))
     four = estimations()

@@ -72,22 +72,24 @@ def estimations():
             Scenario("estimation", 2, "S2", ANCILLARY, SOIL, surface[1])]
 
 
-def forecasts(names=("S1", "S2", "S3")):
+def forecasts(names=("S1", "S2", "S3"), layers=(1, 2, 3)):
     """The nine networks of Rabiei et al. (2025): three layers by three scenarios; "S4" is S3 and the model's own state.
 
-    S4 is not in the paper: its network knows what persistence knows.
+    S4 is not in the paper: its network knows what persistence knows. Of `layers` (1 to 3) those of all names.
     """
     groups = {"S1": (SMAP, SOIL), "S2": ((*SMAP, *REMOTE), SOIL), "S3": ((*SMAP, *REMOTE), (*SOIL, *TERRAIN)),
               "S4": ((*SMAP, *REMOTE, STATE), (*SOIL, *TERRAIN))}
     unknown = [name for name in names if name not in groups]
     if unknown:
         raise ValueError(f"no scenario {', '.join(unknown)}; there are {', '.join(groups)}")
+    if not layers or not set(layers) <= {1, 2, 3}:
+        raise ValueError(f"layers must be some of 1, 2 and 3, not {layers}")
     found = []
     for name in names:
         upper = None
         for layer in range(1, len(LAYERS) + 1):
             upper = Scenario("forecast", layer, name, *groups[name], upper)
-            found.append(upper)
+            found += [upper] if layer in layers else []
     return found
 
 
