@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 
 from smlib import determinism, paths
-from smlib.evaluate import COLUMNS
 from smlib.run import params
 
 COST = ("study", "model", "device", "metric", "value")
@@ -89,6 +88,10 @@ class Run:
         ValueError
             Naming the rule and the first row that breaks it.
         """
+        from smlib.evaluate import (
+            COLUMNS,  # here, for it takes seconds and every process of a run starts with this module
+        )
+
         frame = _columns(frame, COLUMNS, "skill")
         _texts(frame, ("study", "source", "protocol", "model", "metric"), "skill")
         numbers = frame[["depth_m", "lead_d", "value", "low", "high", "n"]].apply(_numeric)
