@@ -178,11 +178,12 @@ def train_one(opening, scenario, settings):
     stem, (rank, processes) = _stem(opening, scenario, settings), place()
     stem.parent.mkdir(parents=True, exist_ok=True)
     if processes > 1:
-        return _train(stem, opening, scenario, settings, rank)
+        _train(stem, opening, scenario, settings, rank)
+        torch.distributed.barrier()  # the next network may see what the first process has just written
+        return
     with FileLock(f"{stem}.lock"):
         if not _is_there(stem):
             _train(stem, opening, scenario, settings)
-    return None
 
 
 def _train(stem, opening, scenario, settings, rank=0):

@@ -5,6 +5,7 @@ A process alone needs none of this, and every function below then does nothing.
 
 import os
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch import distributed
@@ -25,7 +26,8 @@ def joined(device="auto"):
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # One process may make fields for hours while the others wait for it.
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=24))
     try:
         yield device
     finally:
