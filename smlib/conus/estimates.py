@@ -5,12 +5,11 @@ import pandas as pd
 
 from smlib.conus.baselines import estimate_baselines
 from smlib.conus.scenarios import LAYERS, STATE
-from smlib.conus.skill import cell_scores
+from smlib.conus.skill import DEPTHS_M, cell_scores
 from smlib.conus.stations import SCORES, at_stations, published, station_scores
 from smlib.evaluate import COLUMNS
 
 PRODUCTS = ("NLDAS-2", "DCA")
-DEPTHS_M = (0.05, 0.25, 0.7)
 
 
 def estimate_fields(study, trained, layer):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from smlib.conus.scenarios import LAYERS, STATE
+from smlib.conus.stations import share_below
 
 MAP_LEADS = (1, 7, 30)
 
@@ -34,7 +35,7 @@ def three_stations(scores, metric="r"):
 
 def below_table(scores_by_name, threshold=0.04):
     """Share of stations whose ubRMSE is below a threshold: DataFrame name, share, stations."""
-    rows = [{"forecast": name, "share": float((one["ubrmse"].dropna() < threshold).mean()),
+    rows = [{"forecast": name, "share": share_below(one, threshold),
              "stations": int(one["ubrmse"].notna().sum())} for name, one in scores_by_name.items()]
     return pd.DataFrame(rows)
 
