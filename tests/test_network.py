@@ -46,6 +46,16 @@ def test_frozen_soil_is_not_reported():
     assert np.isnan(found[3, 0, :100]).all() and np.isnan(found).sum() == 100
 
 
+def test_a_probe_of_liquid_water_goes_on_in_frozen_ground():
+    cold, ice = np.full(TRUTH.shape, -1.0), np.full(TRUTH.shape, 0.75)
+    found = measure(TRUTH, cold, SATURATION, NAMES, sensor=Sensor(**(vars(EXACT) | {"frozen": "liquid"})), ice=ice)
+    np.testing.assert_allclose(found, 0.25 * TRUTH, atol=1e-7)
+    with pytest.raises(ValueError, match="needs to know the ice"):
+        measured(frozen="liquid")
+    with pytest.raises(ValueError, match="not 'dry'"):
+        measured(frozen="dry")
+
+
 def test_a_station_is_the_same_whoever_else_is_there():
     some = [7, 3, 50]
     found = measure(TRUTH[some], WARM[some], SATURATION[some], [NAMES[k] for k in some])

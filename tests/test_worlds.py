@@ -23,8 +23,8 @@ GROUPS = {
     "conus": {"statics", "solus", "truth", "smap_am", "smap_pm", "imerg", "modis", "nldas", "stations/reported",
               "stations/truth", "matched/smap_am", "matched/smap_pm", "matched/nldas"},
     "networks": {f"{network}/{group}" for network in SOME for group in (
-        "statics", "truth", "lst", "et", "fvc", "imerg", "ascat", "smap_am", "smap_pm", "cci", "stations/reported",
-        "stations/truth")},
+        "statics", "truth", "lst", "et", "fvc", "imerg", "ascat", "smap_am", "smap_pm", "cci", "model",
+        "stations/reported", "stations/truth")},
 }
 
 

@@ -158,6 +158,11 @@ def nldas(block):
     return {"nldas": block.dataset({name: found[name] for name in sorted(MODELLED)})}
 
 
+def land_model(block):
+    """A land model's soil moisture alone, `truth.land_model`."""
+    return {"model": nldas(block)["nldas"][["soil_moisture"]]}
+
+
 def network(block):
     """Surroundings of a network: truth, temperature, evapotranspiration and cover at 0.05 degree, rain, ASCAT-like and
     SMAP-like moisture at 0.1, ESA-CCI-like at 0.25."""

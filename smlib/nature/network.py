@@ -25,12 +25,13 @@ class Sensor:
     drift: float = 0.002  # a year
     outages: float = 1.0  # a year and station
     outage_days: float = 10.0  # their mean length
+    frozen: str = "missing"  # what is reported of frozen ground: nothing, or its "liquid" water
 
 
 EXACT = Sensor(gain=0, offset=0, wander=0, noise=0, noise_spread=0, drift=0, outages=0)
 
 
-def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor()):
+def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor(), ice=None):
     """Daily soil moisture that stations with such sensors report.
 
     Parameters
@@ -39,16 +40,24 @@ def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor
     saturation : (site, level), m3 m-3
     names : (site,), which with the seed decide a station's errors: they do not depend on the other stations
     seed : int
+    ice : (site, level, time), share of the water that is frozen; for sensors that report what is liquid
 
     Returns
     -------
-    (site, level, time) float32, NaN during outages, which all levels of a station share, and below 0 degC, where
-    dielectric sensors see ice as dry soil.
+    (site, level, time) float32, NaN during outages, which all levels of a station share. Dielectric sensors see ice as
+    dry soil: below 0 degC nothing is reported, or, if the sensor's `frozen` is "liquid", the liquid water.
     """
+    if sensor.frozen not in ("missing", "liquid"):
+        raise ValueError(f"of frozen ground a sensor reports nothing (missing) or the liquid water, not "
+                         f"{sensor.frozen!r}")
+    if sensor.frozen == "liquid":
+        if ice is None:
+            raise ValueError("a sensor that reports the liquid water needs to know the ice")
+        truth = truth * (1 - ice)
     found = np.full(truth.shape, np.nan, np.float32)
     for k, name in enumerate(names):
         found[k] = _one_site(truth[k].astype(float), saturation[k], rng_of(seed, "network", name), sensor)
-    return np.where(soil_temperature > 0, found, np.nan).astype(np.float32)
+    return found if sensor.frozen == "liquid" else np.where(soil_temperature > 0, found, np.nan).astype(np.float32)
 
 
 def _one_site(truth, saturation, rng, sensor):

@@ -106,14 +106,15 @@ def conus_ground(sites, seed=0):
 def observed(ground, names, networks, time, seed=0, sensors=None):
     """What stations on `ground` report, and the truth there: two canonical datasets (site, depth, time)."""
     found = truth.simulate(ground, time, seed)
-    moisture, temperature = (found[key].transpose(2, 1, 0) for key in ("soil_moisture", "soil_temperature"))
+    moisture, temperature, ice = (found[key].transpose(2, 1, 0) for key in ("soil_moisture", "soil_temperature",
+                                                                            "frozen_fraction"))
     saturation = ground.hydraulics.theta_saturation.T
     seen = np.empty_like(moisture)
     networks = np.asarray(networks)
     for kind in np.unique(networks):
         here = np.flatnonzero(networks == kind)
         seen[here] = network.measure(moisture[here], temperature[here], saturation[here], [names[k] for k in here],
-                                     seed=seed, sensor=(sensors or {}).get(kind, network.Sensor()))
+                                     seed=seed, sensor=(sensors or {}).get(kind, network.Sensor()), ice=ice[here])
     extra = {"network": ("site", networks), "land_cover": ("site", [land.IGBP[c - 1] for c in ground.land_cover])}
     return tuple(station_dataset(names, ground.lat, ground.lon, time, found, values, temperature, DEPTHS_M, extra)
                  for values in (seen, moisture))

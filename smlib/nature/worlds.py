@@ -24,6 +24,7 @@ from smlib.data.schema import validate, with_attributes
 from smlib.nature import CODE, blocks, grids, land, products, sites, terrain, truth, twins
 from smlib.nature.blocks import Block
 from smlib.nature.fields import rng_of
+from smlib.nature.network import Sensor
 from smlib.nature.store import block_tasks, processes, run_tasks, write_group
 
 SCALES = ("smoke", "quick", "full")
@@ -49,6 +50,8 @@ NETWORKS = {
     "OZNET": ((-35.5, -34.0, 145.0, 147.0), (180, 60, 70, 500), 38),
     "SNOTEL": ((39.0, 40.5, -107.0, -105.0), (2800, 450, 1600, 4300), 40),
 }
+# Their probes go on in frozen ground: in print moisture rises with temperature at CTP-SMTMN (r 0.56) and SNOTEL.
+NETWORK_SENSOR = Sensor(frozen="liquid")
 
 
 def world(name, scale="quick", years=None, seed=0):
@@ -72,7 +75,8 @@ def world(name, scale="quick", years=None, seed=0):
     stations/reported, stations/truth, and what products have at the stations: matched/smap_am, matched/smap_pm,
     matched/nldas.
     networks, for each network: statics, truth, lst, et, fvc on 0.05 degree, imerg, ascat, smap_am, smap_pm on 0.1, cci
-    on 0.25; stations/reported, stations/truth.
+    on 0.25, model (a land model's soil moisture, without knowledge of the stations) on 0.125; stations/reported (in
+    frozen ground the liquid water), stations/truth.
 
     Raises ValueError for a name, scale or years that do not exist.
     """
@@ -209,14 +213,16 @@ def _networks(store, scale, time, seed):
         south, north, west, east = box
         if scale == "smoke":
             south, west, number = north - 0.5, east - 0.5, 6
-        grid = grids.regular(south, north, west, east, 0.05)
-        block = _block(grid, terrain.Relief(*relief, box=box), time, seed)
+        hills = terrain.Relief(*relief, box=box)
+        block = _block(grids.regular(south, north, west, east, 0.05), hills, time, seed)
         ground = truth.ground(*block.cells, seed=seed)
         write_group(store, f"{name}/statics", statics(block, ground))
         tasks += block_tasks(store, f"{name}/", blocks.network, block, unit=10)
+        model = _block(grids.regular(south, north, west, east, truth.MODEL_SPACING), hills, time, seed)
+        tasks += block_tasks(store, f"{name}/", blocks.land_model, model)
         chosen = np.sort(rng_of(seed, "sites", name).choice(len(ground.lat), number, replace=False))
         names = [f"{name}-{k:02d}" for k in range(1, number + 1)]
-        pair = sites.observed(ground[chosen], names, [name] * number, time, seed)
+        pair = sites.observed(ground[chosen], names, [name] * number, time, seed, {name: NETWORK_SENSOR})
         for kind, ds in zip(("reported", "truth"), pair, strict=True):
             write_group(store, f"{name}/stations/{kind}", validate(ds))
     run_tasks(tasks, jobs, "networks")
