@@ -12,14 +12,20 @@ from smlib.models.recurrent import GANLSTM, LSTM
 from smlib.models.transformer import Transformer
 from smlib.train import Member, checkpoint
 from smlib.train.checkpoint import Checkpoint, fingerprint
+from smlib.train.loop import squared_error
 
 CPU = torch.device("cpu")
 
 
-def name(make=LSTM, windows=None, seed=1, dtype=torch.float32, **settings):
+def absolute_error(made, y):
+    return abs(made - y)
+
+
+def name(make=LSTM, windows=None, seed=1, dtype=torch.float32, loss=squared_error, **settings):
     torch.manual_seed(0)
     windows = windows or linear_windows(40)
-    return fingerprint(make(3), [Member(windows, linear_windows(20), seed)], settings, dtype, CPU)
+    return fingerprint(make(3), [Member(windows, linear_windows(20), seed)], settings, dtype, CPU,
+                       loss)
 
 
 def test_equal_work_has_one_name_and_any_other_work_another():
@@ -27,6 +33,7 @@ def test_equal_work_has_one_name_and_any_other_work_another():
     changed = w.x.copy()
     changed[17, 2, 1] += 1e-9
     names = [name(), name(seed=2), name(dtype=torch.float64), name(epochs=3), name(epochs=4), name(GANLSTM),
+             name(loss=absolute_error),
              name(lambda f: LSTM(f, layers=1)), name(lambda f: GANLSTM(f, adversarial_weight=1e-6)),
              name(windows=w[:-1]), name(windows=Windows(changed, w.y, w.time)),
              name(windows=Windows(w.x, w.y[::-1], w.time)),

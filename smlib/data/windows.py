@@ -60,7 +60,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Windows:
-    """Samples to fit a model on: ``x`` (sample, lookback, feature), ``y`` and ``time``, the target day, (sample,)."""
+    """Samples to fit a model on: ``x`` (sample, lookback, feature), ``y`` and ``time``, the target day, (sample,).
+
+    Of networks that give whole sequences, ``y`` is (sample, lookback, target) and ``time`` each sequence's first day.
+    """
 
     x: np.ndarray
     y: np.ndarray

@@ -17,8 +17,8 @@ from smlib import paths
 EVERY = 60  # seconds between two checkpoints
 
 
-def fingerprint(network, members, settings, dtype, device):
-    """A name for one piece of training: architecture, start, data, seeds, settings, versions and the code of both."""
+def fingerprint(network, members, settings, dtype, device, loss):
+    """A name for one piece of training: architecture, start, data, seeds, settings, loss, versions and their code."""
     digest = hashlib.sha256(repr((network, settings, dtype, device.type, torch.__version__, np.__version__)).encode())
     for folder in ("models", "train"):
         for path in sorted((paths.ROOT / "smlib" / folder).glob("*.py")):
@@ -28,6 +28,7 @@ def fingerprint(network, members, settings, dtype, device):
         digest.update(repr((plain, _source(type(part)))).encode())
     for name, value in network.state_dict().items():
         digest.update(repr((name, value.shape)).encode() + value.cpu().numpy().tobytes())
+    digest.update(repr((loss.__module__, loss.__qualname__, inspect.getsource(loss))).encode())
     seen = {}
     for member in members:
         digest.update(repr(member.seed).encode())

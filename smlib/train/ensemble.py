@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from smlib.data.windows import Windows
 from smlib.train.checkpoint import Checkpoint, fingerprint
-from smlib.train.loop import JUDGE, TRAIN, draw_rows, optimisers_of, pick_device, update
+from smlib.train.loop import JUDGE, TRAIN, draw_kept, draw_rows, optimisers_of, pick_device, squared_error, update
 from smlib.train.workers import worker_count, worker_pool
 
 # Members that one worker trains together: fewer, and Python's part of the time grows; more, and their numbers no longer
@@ -70,7 +70,10 @@ class Ensemble:
         return network
 
     def predict(self, x, members):
-        """(len(members), sample) from scaled windows x ([member,] sample, lookback, feature); NaN where it failed."""
+        """What the network gives, (len(members), sample), or (len(members), sample, day) of one of sequences.
+
+        x: scaled windows ([member,] sample, lookback, feature). NaN where a member failed.
+        """
         n, members = len(members), _filled(np.asarray(members))
         weights = {name: value[members] for name, value in self.weights.items()}
         device, dtype = next((v.device, v.dtype) for v in weights.values())
@@ -84,7 +87,7 @@ class Ensemble:
 
 def train_ensemble(make, members, *, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
                    validation_batch=None, device="auto", dtype=torch.float32, progress=False, chunk=None, workers=None,
-                   checkpoints=None, name="ensemble"):
+                   checkpoints=None, name="ensemble", loss=squared_error):
     """Train ``make(features)`` for every member; the settings are those of `smlib.train.train`.
 
     Parameters
@@ -102,12 +105,12 @@ def train_ensemble(make, members, *, epochs=1500, patience=1500, learning_rate=1
     with worker_pool(workers, len(members) * epochs * steps) as pool:
         return start_ensemble(pool, make, members, epochs=epochs, patience=patience, learning_rate=learning_rate,
                               batch=batch, steps=steps, validation_batch=validation_batch, device=device, dtype=dtype,
-                              progress=progress, chunk=chunk, checkpoints=checkpoints, name=name)()
+                              progress=progress, chunk=chunk, checkpoints=checkpoints, name=name, loss=loss)()
 
 
 def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
                    validation_batch=None, device="auto", dtype=torch.float32, progress=False, chunk=None,
-                   checkpoints=None, name="ensemble"):
+                   checkpoints=None, name="ensemble", loss=squared_error):
     """`train_ensemble` by the workers of `pool`, which several ensembles can share; returns a function that waits.
 
     `pool` is one that `smlib.train.worker_pool` gave.
@@ -122,7 +125,7 @@ def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_
     parts = [members[k:k + chunk] for k in range(0, len(members), chunk)]
     folder = tempfile.TemporaryDirectory()
     tallies = [_Tally(Path(folder.name) / str(k)) for k in range(len(parts))]
-    jobs = [pool.submit(_train_part, make, part, settings, device, dtype, checkpoints, tally)
+    jobs = [pool.submit(_train_part, make, part, settings, loss, device, dtype, checkpoints, tally)
             for part, tally in zip(parts, tallies, strict=True)]
 
     def result():
@@ -148,11 +151,11 @@ def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_
     return result
 
 
-def _train_part(make, members, settings, device, dtype, checkpoints, tally):
+def _train_part(make, members, settings, loss, device, dtype, checkpoints, tally):
     """One worker's job: the state of a trained chunk."""
     networks = [_start(make, m.train.x.shape[2], m.seed).to(dtype) for m in members]
-    keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[0], members, settings, dtype, device))
-    return _Chunk(networks, members, settings, device, dtype, keep, tally).train()
+    keep = checkpoints and Checkpoint(checkpoints, fingerprint(networks[0], members, settings, dtype, device, loss))
+    return _Chunk(networks, members, settings, loss, device, dtype, keep, tally).train()
 
 
 class _Tally:
@@ -174,9 +177,9 @@ class _Tally:
 class _Chunk:
     """Members trained together by one worker: their state, and the loop over epochs."""
 
-    def __init__(self, networks, members, settings, device, dtype, checkpoint, tally):
+    def __init__(self, networks, members, settings, loss, device, dtype, checkpoint, tally):
         self.network = networks[0]
-        self.members, self.settings, self.device = members, settings, device
+        self.members, self.settings, self.loss, self.device, self.dtype = members, settings, loss, device, dtype
         self.checkpoint, self.tally = checkpoint, tally
         self.call = _mapped(copy.deepcopy(self.network).to(device))
         params, _ = stack_module_state(networks)
@@ -185,10 +188,10 @@ class _Chunk:
         start = torch.as_tensor(_filled(self.alive))
         self.weights = {name: p.detach()[start].to(device).requires_grad_() for name, p in params.items()}
         self.optimisers = optimisers_of(self.network, self.weights, settings["learning_rate"])
-        loss = np.full((n, settings["epochs"]), np.nan)
+        losses = np.full((n, settings["epochs"]), np.nan)
         self.done = {"best": {name: torch.full_like(p[:n], torch.nan).detach() for name, p in self.weights.items()},
                      "lowest": np.full(n, np.inf), "best_epoch": np.zeros(n, int), "epochs": np.zeros(n, int),
-                     "train_loss": loss, "validation_loss": loss.copy(), "seconds": np.zeros(n)}
+                     "train_loss": losses, "validation_loss": losses.copy(), "seconds": np.zeros(n)}
         self.train_data = _Store([m.train for m in members], device, dtype)
         self.validation_data = _Store([m.validation for m in members], device, dtype)
 
@@ -222,7 +225,8 @@ class _Chunk:
 
         n, filled = len(alive), _filled(alive)
         rows = self.train_data.draw(self.members, filled, epoch, TRAIN, (s["steps"], s["batch"]))
-        running = sum(update(call, self.network, self.optimisers, *self.train_data.take(rows[:, k]))
+        kept = self._kept(filled, epoch)
+        running = sum(update(call, self.network, self.optimisers, *self.train_data.take(rows[:, k]), self.loss, kept(k))
                       for k in range(s["steps"]))
         with torch.no_grad():
             judged = self._judge(call, filled, epoch)[:n]
@@ -236,19 +240,29 @@ class _Chunk:
         done["validation_loss"][alive, epoch - 1] = judged
         return ~better & (epoch - done["best_epoch"][alive] >= s["patience"])
 
+    def _kept(self, members, epoch):
+        """What dropout leaves of the hidden units in step k: a function of k to (member, batch, hidden), or None."""
+        dropout, s = getattr(self.network, "dropout", 0), self.settings
+        if not dropout:
+            return lambda k: None
+        shape = (s["steps"], s["batch"], self.network.hidden)
+        drawn = torch.as_tensor(np.stack([draw_kept(self.members[m].seed, epoch, dropout, shape) for m in members]),
+                                dtype=self.dtype, device=self.device)
+        return lambda k: drawn[:, k]
+
     def _judge(self, call, members, epoch):
-        """Mean squared error of `members` on their validation windows: (member,) float64."""
+        """Mean loss of `members` on their validation windows: (member,) float64."""
         data, size = self.validation_data, self.settings["validation_batch"]
         if size:
             x, y = data.take(data.draw(self.members, members, epoch, JUDGE, (size,)))
-            return torch.mean((call(x) - y) ** 2, -1).cpu().numpy().astype(float)
+            return torch.mean(self.loss(call(x), y), -1).cpu().numpy().astype(float)
         counts = data.counts[members]
         total = np.zeros(len(members))
         for k in range(0, counts.max(), ROWS):
             rows = k + np.arange(ROWS)
             x, y = data.take(torch.as_tensor(data.base[members][:, None] + np.minimum(rows, counts[:, None] - 1),
                                              device=self.device))
-            total += np.where(rows < counts[:, None], ((call(x) - y) ** 2).cpu().numpy().astype(float), 0).sum(1)
+            total += np.where(rows < counts[:, None], self.loss(call(x), y).cpu().numpy().astype(float), 0).sum(1)
         return total / counts
 
     def _repack(self, keep):
@@ -298,7 +312,7 @@ class _Store:
         return torch.as_tensor(np.stack(drawn), device=self.x.device)
 
     def take(self, rows):
-        """x (member, row, lookback, feature) and y (member, row)."""
+        """x (member, row, lookback, feature) and y (member, row, ...)."""
         return self.x[rows], self.y[rows]
 
 

@@ -11,6 +11,11 @@ from tqdm import tqdm
 TRAIN, JUDGE = 0, 1  # streams of `draw_rows`: how a network is judged cannot change what it is trained on
 
 
+def squared_error(made, y):
+    """Errors of a batch, (...) squared: the loss unless another is named, see `smlib.train.train`."""
+    return (made - y) ** 2
+
+
 def pick_device(device="auto"):
     """``auto``: a CUDA device if there is one, else the CPU; anything else is taken as it is."""
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
@@ -22,6 +27,15 @@ def draw_rows(seed, epoch, stream, n, shape):
     So whoever goes on after a break, or trains this member among others, draws the same.
     """
     return np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + stream])).integers(0, n, shape)
+
+
+def draw_kept(seed, epoch, dropout, shape):
+    """What dropout leaves of an epoch's hidden units, float32: 0, or 1 / (1 - dropout), so that the mean is 1.
+
+    Of a generator beside that of `draw_rows`, and like it the same for a member alone and among others.
+    """
+    rng = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + TRAIN]).jumped())
+    return (rng.random(shape, dtype=np.float32) >= dropout).astype(np.float32) / np.float32(1 - dropout)
 
 
 def optimisers_of(network, parameters, learning_rate):
@@ -39,21 +53,22 @@ def optimisers_of(network, parameters, learning_rate):
     return found
 
 
-def update(call, network, optimisers, x, y):
-    """One batch through the network and its optimisers; returns the mean squared error, (...,).
+def update(call, network, optimisers, x, y, loss=squared_error, kept=None):
+    """One batch through the network and its optimisers; returns the mean loss (without an adversary's part), (...,).
 
-    Works for one network and for members at once: `call` (x) gives (..., batch), and every loss is the mean over the
-    batch, summed over the members, whose gradients therefore do not meet.
+    Works for one network and for members at once: `loss` (`call` (x), y) gives (..., batch), and every loss is the mean
+    over the batch, summed over the members, whose gradients therefore do not meet. kept: (..., batch, hidden), what
+    `draw_kept` gives, for a network with dropout.
     """
-    made = call(x)
+    made = call(x) if kept is None else call(x, kept)
     if "discriminator" in optimisers:
         for _ in range(network.discriminator_updates):
             _step(optimisers["discriminator"], softplus(-call(x, y)) + softplus(call(x, made.detach())))
-    error = (made - y) ** 2
-    loss = error
+    error = loss(made, y)
+    total = error
     if "discriminator" in optimisers:
-        loss = error + network.adversarial_weight * softplus(-call(x, made))
-    _step(optimisers["network"], loss)
+        total = error + network.adversarial_weight * softplus(-call(x, made))
+    _step(optimisers["network"], total)
     return error.detach().mean(-1)
 
 
@@ -64,7 +79,7 @@ def _step(optimiser, loss):
 
 
 def train(network, train_windows, validation, *, epochs=1500, patience=1500, learning_rate=1e-3, batch=50, steps=20,
-          validation_batch=None, device="auto", dtype=torch.float32, progress=False, seed=0):
+          validation_batch=None, device="auto", dtype=torch.float32, progress=False, seed=0, loss=squared_error):
     """Fit a network to scaled windows by mean squared error (Wang et al. 2024, Sect. 3.1: Adam, 20 batches of 50).
 
     Parameters
@@ -79,6 +94,9 @@ def train(network, train_windows, validation, *, epochs=1500, patience=1500, lea
     validation_batch : int or None
         None: every epoch is judged on the whole validation set. A number: on one random batch of that size, as in the
         code published with the paper, which lets luck pick the checkpoint.
+    loss : callable
+        (what the network gives, y) -> (..., batch); networks of whole sequences bring their own, see `smlib.correction`.
+        A network with a `dropout` above 0 is called with what is kept of its `hidden` units while it is trained.
 
     Returns
     -------
@@ -97,14 +115,19 @@ def train(network, train_windows, validation, *, epochs=1500, patience=1500, lea
     for epoch in bar:
         network.train()
         running = torch.zeros((), device=device, dtype=dtype)
-        for rows in torch.as_tensor(draw_rows(seed, epoch, TRAIN, len(x), (steps, batch)), device=device):
-            running += update(network, network, optimisers, x[rows], y[rows])
+        kept = None
+        if getattr(network, "dropout", 0):
+            kept = torch.as_tensor(draw_kept(seed, epoch, network.dropout, (steps, batch, network.hidden)),
+                                   dtype=dtype, device=device)
+        drawn = torch.as_tensor(draw_rows(seed, epoch, TRAIN, len(x), (steps, batch)), device=device)
+        for k, rows in enumerate(drawn):
+            running += update(network, network, optimisers, x[rows], y[rows], loss, None if kept is None else kept[k])
 
         network.eval()
         with torch.no_grad():
             rows = slice(None) if validation_batch is None else torch.as_tensor(
                 draw_rows(seed, epoch, JUDGE, len(x_val), validation_batch), device=device)
-            judged = torch.mean((network(x_val[rows]) - y_val[rows]) ** 2).item()
+            judged = torch.mean(loss(network(x_val[rows]), y_val[rows])).item()
         history.append((epoch, running.item() / steps, judged, time.perf_counter() - start))
         bar.set_postfix(validation=f"{judged:.2e}")
         if judged < best:
