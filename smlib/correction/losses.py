@@ -1,8 +1,8 @@
 """What stage 2 of MLSTM is trained on: the product's loss, corrected with that of stage 1 against in-situ data.
 
-All numbers are scaled moisture. A network gives f (..., batch, day); a target holds, for every day, what the columns of
-`TARGETS` say (..., batch, day, target), NaN where there is none. Every loss is a mean over all days of the sequence, days
-without a target adding nothing: (..., batch).
+All numbers are scaled moisture. A network gives f (..., batch, day); a target holds, for every day, what the columns
+of `TARGETS` say (..., batch, day, target), NaN where there is none. Every loss is a mean over all days of the sequence,
+days without a target adding nothing: (..., batch).
 """
 
 import torch
@@ -18,8 +18,8 @@ def in_situ(made, targets):
 def blended(made, targets):
     """(1 - lambda) (f - u)^2 + lambda (f - y)^2.
 
-    It equals (f - m)^2 + lambda (1 - lambda) (u - y)^2 with m = (1 - lambda) u + lambda y: stage 2's loss, plus stage 1's
-    loss against in-situ data times lambda (1 - lambda). Where a day has no y, or no u, the other part remains.
+    It equals (f - m)^2 + lambda (1 - lambda) (u - y)^2 with m = (1 - lambda) u + lambda y: stage 2's loss, plus stage
+    1's loss against in-situ data times lambda (1 - lambda). Where a day has no y, or no u, the other part remains.
     """
     u, y, weight, _ = targets.unbind(-1)
     return ((1 - weight) * _squared(made, u) + weight * _squared(made, y)).mean(-1)
