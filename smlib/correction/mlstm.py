@@ -29,7 +29,7 @@ class Settings:
     Attributes
     ----------
     hidden, epochs, batch, learning_rate, sequence_days, dropout : see there; `sequence_days` is at most the printed one
-    steps : batches an epoch; 0: as many as show every sequence once
+    steps : batches an epoch; 0: as many as show every sequence of the member with most of them once
     seed, device
     chunk : members trained together, see `smlib.train.train_ensemble`
     """
@@ -144,7 +144,8 @@ def correction_jobs(matched, folds, estimates, weight, settings, auxiliaries="",
         lambda.
     auxiliaries : str
         Letters of what is shown to the network beside the product; as we read the paper, nothing.
-    label : what tells these jobs apart from others of the product, such as the combination of stage 1
+    label : the combination of stage 1. Names, and so seeds, do not hang on the weight, nor on the loss: what is
+        compared over them starts from the same weights and sees the same batches.
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"the weight of the in-situ data must be between 0 and 1, not {weight}")
@@ -158,7 +159,7 @@ def correction_jobs(matched, folds, estimates, weight, settings, auxiliaries="",
         u, y = scale.transform(u), np.where(known, scale.transform(matched.in_situ), np.nan)
         spread = np.sqrt(np.nanmean((u - y) ** 2))
         target = np.stack([np.where(training, u, np.nan), y, np.full(u.shape, weight), np.full(u.shape, spread)], -1)
-        name = f"{matched.network} {matched.product} {label} {weight} {auxiliaries} {fold.stations} {fold.year}"
+        name = f"{matched.network} {matched.product} {label} {auxiliaries} {fold.stations} {fold.year}"
         found.append(_job(name, inputs, scale, cut, inputs.transform(matched.values, matched.auxiliaries), target,
                           matched.time, settings))
     return found
@@ -170,22 +171,18 @@ def train_jobs(batches, settings, loss=None, progress=False, checkpoints=None, n
     loss : a name in `LOSSES` for stage 2; stage 1 if not given
     """
     function = in_situ if loss is None else _loss(loss)
-    together = {}  # jobs of one network and one number of inputs are one ensemble
+    together, work = {}, 0  # jobs of one network, with as many inputs and batches an epoch, are one ensemble
     for key, (network, jobs) in batches.items():
-        together.setdefault((network, jobs[0].member.train.x.shape[-1]), []).append((key, jobs))
-    work = 0
-    for (network, _), parts in together.items():
         held = settings.of(network)
-        jobs = [job for _, some in parts for job in some]
         steps = settings.steps or max(-(-len(job.member.train) // held["batch"]) for job in jobs)
+        together.setdefault((network, jobs[0].member.train.x.shape[-1], steps), []).append((key, jobs))
         work += len(jobs) * held["epochs"] * steps * held["days"]
     waiting, found = [], {}
     with worker_pool(worker_count(settings.device), work) as pool:
-        for (network, _), parts in together.items():
+        for (network, _, steps), parts in together.items():
             held = settings.of(network)
             jobs = [job for _, some in parts for job in some]
             make = partial(SequenceLSTM, hidden=held["hidden"], activation=held["activation"], dropout=held["dropout"])
-            steps = settings.steps or max(-(-len(job.member.train) // held["batch"]) for job in jobs)
             wait = start_ensemble(pool, make, [job.member for job in jobs], epochs=held["epochs"],
                                   patience=held["epochs"], learning_rate=held["learning_rate"], batch=held["batch"],
                                   steps=steps, device=settings.device, progress=progress, chunk=settings.chunk,
@@ -207,12 +204,9 @@ def with_stations(matched):
 
 def cells_of(matched, at):
     """Some cells of a `Matched`."""
-    def part(array):
-        return None if array is None else array[at]
-
-    return type(matched)(matched.network, matched.product, matched.time, matched.cells.iloc[at].reset_index(drop=True),
-                         matched.shape, matched.values[at], matched.in_situ[at], matched.auxiliaries[at],
-                         part(matched.truth), part(matched.model))
+    arrays = {name: value[at] for name, value in vars(matched).items()
+              if isinstance(value, np.ndarray) and name != "time"}
+    return replace(matched, cells=matched.cells.iloc[at].reset_index(drop=True), **arrays)
 
 
 def _part(jobs, ensemble, first):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from smlib.data.windows import Windows
 
+LETTERS = "FPLE"  # of the auxiliaries, in the order of their columns
 LONGEST_GAP = 8  # days that an auxiliary is interpolated over, the days between two composites
 STALE_DAYS = 10.0  # the age of the last observation, in these, up to 1
 VALIDATION = 5  # every so-many-th sequence is for choosing the epoch
@@ -66,6 +67,9 @@ class Inputs:
     """
 
     def __init__(self, auxiliaries=(), product=False):
+        unknown = set(auxiliaries) - set(LETTERS)
+        if unknown:
+            raise ValueError(f"no auxiliary {', '.join(sorted(unknown))}; there are {', '.join(LETTERS)}")
         self.auxiliaries, self.product = tuple(auxiliaries), product
 
     def fit(self, values, auxiliaries, training):
@@ -118,14 +122,14 @@ def training_and_validation(cut, inputs, targets, time):
 
     Notes
     -----
-    Every fifth sequence, another one from cell to cell, is for choosing the epoch; days are asked for once, so no
-    day of a cell is in both. A cell may be in training on a day on which a neighbour is in validation.
+    Every fifth sequence is for choosing the epoch, counted cell by cell; days are asked for once, so no day of a cell
+    is in both. A cell may be in training on a day on which a neighbour is in validation.
     """
     x, y = cut.take(inputs), cut.take(targets)
     y[..., :2] = np.where(cut.asked[None, :, :, None], y[..., :2], np.nan)  # the others are settings, not data
     useful = np.isfinite(y[..., :2]).any((2, 3))
-    cells, sequences = np.indices(useful.shape)
-    judged = (cells + sequences) % VALIDATION == VALIDATION - 1
+    order = np.cumsum(useful).reshape(useful.shape)  # from 1, cell by cell
+    judged = order % VALIDATION == VALIDATION // 2 + 1
     first = np.broadcast_to(time[cut.starts], useful.shape)
     return tuple(Windows(x[part], y[part].astype(np.float32), first[part]) for part in (useful & ~judged,
                                                                                       useful & judged))
@@ -133,9 +137,8 @@ def training_and_validation(cut, inputs, targets, time):
 
 def _columns(chosen, auxiliaries):
     """The columns of a combination, in its order of letters, precipitation as a logarithm."""
-    letters = "FPLE"
-    found = [np.log1p(np.maximum(auxiliaries[..., letters.index(c)], 0)) if c == "P"
-             else auxiliaries[..., letters.index(c)] for c in chosen]
+    found = [np.log1p(np.maximum(auxiliaries[..., LETTERS.index(c)], 0)) if c == "P"
+             else auxiliaries[..., LETTERS.index(c)] for c in chosen]
     return np.stack(found, -1).astype(float) if found else np.empty((*auxiliaries.shape[:2], 0))
 
 

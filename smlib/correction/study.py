@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 
 from smlib import paths
@@ -79,7 +80,8 @@ def open_study(source="twin", networks=NETWORKS, products=PRODUCTS, scale="smoke
         kinds.add(kind)
         for part in (points, *matched.values()):
             for value in vars(part).values():
-                digest.update(value.tobytes() if isinstance(value, np.ndarray) else str(value).encode())
+                text = value.to_csv() if isinstance(value, pd.DataFrame) else str(value)  # which str would cut short
+                digest.update(value.tobytes() if isinstance(value, np.ndarray) else text.encode())
     return Study(opened, tuple(products), kinds.pop(), f"{digest.hexdigest()[:16]}-{folds}-{seed}")
 
 
@@ -152,6 +154,16 @@ class Entry:
         return "MLSTM, auxiliaries too" if self.auxiliaries else "MLSTM"
 
 
+def main_entries(combinations, weight=WEIGHT):
+    """One `Entry` a combination, as the paper has them."""
+    return [Entry(combination, weight) for combination in combinations]
+
+
+def further_entries(combination, weight, weights):
+    """Entries to learn from: other weights, and the one that sees the auxiliaries too."""
+    return [*(Entry(combination, w) for w in weights if w != weight), Entry(combination, weight, combination)]
+
+
 def correct(study, estimates, settings, entries, loss="blended", progress=False, checkpoints=None):
     """Stage 2: mapping of (network, product, Entry) -> (member, cell, day), m3 m-3, NaN where the product is missing.
 
@@ -164,7 +176,7 @@ def correct(study, estimates, settings, entries, loss="blended", progress=False,
             for entry in entries:
                 jobs = mlstm.correction_jobs(one.matched[product], one.folds,
                                              estimates.at_cells[name, product, entry.combination], entry.weight,
-                                             settings, entry.auxiliaries, f"{entry.combination} {loss}")
+                                             settings, entry.auxiliaries, entry.combination)
                 batches[name, product, entry] = (name, jobs)
         trained = mlstm.train_jobs(batches, settings, loss, progress, checkpoints, "stage 2")
         found = {}
@@ -174,8 +186,12 @@ def correct(study, estimates, settings, entries, loss="blended", progress=False,
             found[name, product, entry] = np.where(np.isfinite(matched.values), made, np.float32(np.nan))
         return found, {key: one.without_data() for key, one in trained.items()}
 
+    learnt_from = hashlib.sha256()  # other estimates of the same name must not find these corrections
+    for name, product in study.pairs:
+        for entry in entries:
+            learnt_from.update(np.ascontiguousarray(estimates.at_cells[name, product, entry.combination]).tobytes())
     return kept("stage2", [study.key, study.products, list(study.networks), asdict(settings),
-                           [asdict(entry) for entry in entries], loss, [list(e.trained) for e in (estimates,)]], make)
+                           [asdict(entry) for entry in entries], loss, learnt_from.hexdigest()], make)
 
 
 def baselines(study, names=tuple(BASELINES), seed=0):

@@ -4,10 +4,14 @@ import numpy as np
 import pandas as pd
 
 from smlib import paths
+from smlib.correction.data import COMBINATIONS
 from smlib.correction.folds import PROTOCOLS
 from smlib.correction.scores import METRICS, by_cell, compare, score
+from smlib.correction.study import LEARNT, estimates_without_network
 from smlib.evaluate.skill import COLUMNS
 
+SCORES = ["network", "product", "method", "combination", "weight", "protocol", "against", "metric", "value", "low",
+          "high", "n"]
 AGAINST = {"in situ": "in_situ", "truth": "truth"}  # what can be scored against -> the field of `Matched`
 
 
@@ -40,8 +44,7 @@ def scores(study, made, protocols=PROTOCOLS, against=tuple(AGAINST), draws=500, 
                 n = found.pop("n")[0]
                 rows += [(network, product, method, combination, weight, protocol, name, metric, *value, n)
                          for metric, value in found.items()]
-    return pd.DataFrame(rows, columns=["network", "product", "method", "combination", "weight", "protocol", "against",
-                                       "metric", "value", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=SCORES)
 
 
 def against_estimates(study, made, estimates, draws=500, seed=0):
@@ -60,8 +63,7 @@ def against_estimates(study, made, estimates, draws=500, seed=0):
             n = found.pop("n")[0]
             rows += [(network, product, method, other, weight, "paper", "corrected in situ", metric, *value, n)
                      for metric, value in found.items()]
-    return pd.DataFrame(rows, columns=["network", "product", "method", "combination", "weight", "protocol", "against",
-                                       "metric", "value", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=SCORES)
 
 
 def skills(study, made, ours, references, protocols=PROTOCOLS, against="in situ", draws=500, seed=0):
@@ -147,3 +149,137 @@ def ranking(table, by="RMSE"):
     rho = some.groupby(["network", "product"])[["rank", "printed_rank"]].apply(
         lambda g: g["rank"].corr(g["printed_rank"])).rename("rho").reset_index()
     return some, rho
+
+
+def of_stage_1(study, estimates, seed=0, others=None):
+    """What the page on stage 1 scores, as `scores` takes it: stage 1 by combination, regressions, climatology, and the
+    stations' mean itself as an estimate of the cell's moisture.
+
+    others : names of baselines; those of `study.LEARNT` if not given
+    """
+    made = {(network, product, "stage 1", combination, np.nan): values
+            for (network, product, combination), values in estimates.at_cells.items()}
+    names = LEARNT if others is None else others
+    without = estimates_without_network(study, names, seed) if names else {}
+    return made | {(network, product, name, "", np.nan): values for (network, product, name), values in without.items()}
+
+
+def in_situ_as_estimate(study, draws=500, seed=0):
+    """How well the mean of a cell's stations stands for the cell: as `scores`, against the truth, method "in situ"."""
+    rows = []
+    for network, product in study.pairs:
+        data = study.networks[network].matched[product]
+        if data.truth is None:
+            continue
+        found = score(data.in_situ, data.truth, draws, seed)
+        n = found.pop("n")[0]
+        rows += [(network, product, "in situ", "", np.nan, protocol, "truth", metric, *value, n)
+                 for protocol in PROTOCOLS for metric, value in found.items()]
+    return pd.DataFrame(rows, columns=SCORES)
+
+
+def of_stage_2(corrected, baselines):
+    """What the page on stage 2 scores, as `scores` takes it: MLSTM by `study.Entry`, and all baselines."""
+    made = {(network, product, entry.label, entry.combination, entry.weight): values
+            for (network, product, entry), values in corrected.items()}
+    return made | {(network, product, name, "", np.nan): values for (network, product, name), values in
+                   baselines.items()}
+
+
+def main_ones(made, weight):
+    """Of what `of_stage_2` gives: MLSTM of all combinations at a weight, and the product itself."""
+    return {key: values for key, values in made.items()
+            if (key[2] == "MLSTM" and key[4] == weight) or key[2] == "raw"}
+
+
+def references(made):
+    """(method, combination, weight) of every baseline."""
+    return list(dict.fromkeys(key[2:] for key in made if not key[2].startswith("MLSTM")))
+
+
+def of_methods(table, combination, weight=np.nan):
+    """Rows of one combination and weight, and of all that have none."""
+    weights = table["weight"].isna() if np.isnan(weight) else table["weight"].isna() | (table["weight"] == weight)
+    return table[table["combination"].isin(["", combination]) & weights].reset_index(drop=True)
+
+
+def counts(study):
+    """What the folds are made of: DataFrame network, stations, groups, years, product, cells, pairs."""
+    rows = []
+    for network, one in study.networks.items():
+        for product, data in one.matched.items():
+            both = np.isfinite(data.values) & np.isfinite(data.in_situ)
+            rows.append({"network": network, "stations": len(one.points.sites),
+                         "groups": one.points.sites["group"].nunique(), "folds": one.folds.count,
+                         "years": ", ".join(one.folds.labels), "product": product, "cells with stations": len(both),
+                         "cell-days": int(both.sum())})
+    return pd.DataFrame(rows)
+
+
+def series(study, estimates, network, product, combination):
+    """The cell with most days in situ, for `plots.estimate_series`: time, mapping of name -> (day,), number of cell."""
+    data = study.networks[network].matched[product]
+    cell = int(np.isfinite(data.in_situ).sum(1).argmax())
+    lines = {"in situ": data.in_situ[cell], product: data.values[cell],
+             "stage 1": read(study, (network, product), estimates.at_cells[network, product, combination],
+                             "strict")[cell]}
+    if data.truth is not None:
+        lines["truth"] = data.truth[cell]
+    return data.time, lines, cell
+
+
+def fullest_day(study, network, product):
+    """The day of the last year on which most of a product's cells have a value, as text."""
+    data = study.networks[network].everywhere[product]
+    last = study.networks[network].folds.years == len(study.networks[network].folds.labels) - 1
+    return str(data.time[np.where(last, np.isfinite(data.values).sum(0), -1).argmax()])
+
+
+def odd_printed():
+    """Rows of the printed Table 4 that break their own arithmetic, with what ubRMSE and bias imply for the RMSE."""
+    printed = pd.read_csv(paths.DATA / "published" / "xie2025_table4_grid_matching.csv")
+    found = printed[odd_rows(printed)].copy()
+    found["implied_rmse"] = np.hypot(found["ubrmse"], found["bias"])
+    return found.reset_index(drop=True)
+
+
+def improvement_table(table, printed_way, weight):
+    """Table 5: DataFrame product, network, combination, printed, corrected in situ (paper's way), in situ (paper), in
+    situ (strict), the product itself as the combination "original"; RMSE in m3 m-3."""
+    def column(some, protocol):
+        some = some[(some["metric"] == "RMSE") & (some["protocol"] == protocol)]
+        ours = some[(some["method"] == "MLSTM") & (some["weight"] == weight)]
+        raw = some[some["method"] == "raw"].assign(combination="original")
+        return pd.concat([raw, ours]).groupby(["product", "network", "combination"], sort=False)["value"].mean()
+
+    against = table[table["against"] == "in situ"]
+    found = pd.DataFrame({"corrected in situ": column(printed_way, "paper"), "in situ": column(against, "paper"),
+                          "in situ, strict": column(against, "strict")}).reset_index()
+    found = with_printed_improvement(found)
+    order = {name: k for k, name in enumerate(["original", *COMBINATIONS])}
+    found = found[["product", "network", "combination", "printed", "corrected in situ", "in situ", "in situ, strict"]]
+    return found.assign(place=found["combination"].map(order)).sort_values(["product", "network", "place"]).drop(
+        columns="place").reset_index(drop=True)
+
+
+def weights(table, combination):
+    """RMSE against in-situ moisture, strict, by weight: network, product, weight, metric, value, low, high."""
+    some = table[(table["method"] == "MLSTM") & (table["combination"] == combination) & (table["protocol"] == "strict")
+                 & (table["against"] == "in situ") & (table["metric"] == "RMSE")]
+    return some[["network", "product", "weight", "metric", "value", "low", "high"]].reset_index(drop=True)
+
+
+def readings(study, corrected, entry, draws=500, seed=0):
+    """RMSE and R against in-situ moisture, strict, by loss: DataFrame loss, network, product, RMSE, R.
+
+    corrected : mapping of loss -> what `study.correct` gives
+    """
+    rows = []
+    for loss, found in corrected.items():
+        for network, product in study.pairs:
+            data = study.networks[network].matched[product]
+            got = score(read(study, (network, product), found[network, product, entry], "strict"), data.in_situ, draws,
+                        seed)
+            rows.append({"loss": loss, "network": network, "product": product, "RMSE": got["RMSE"][0],
+                         "R": got["R"][0]})
+    return pd.DataFrame(rows)

@@ -1,5 +1,17 @@
 """Figures only: labelled data in, a matplotlib figure out. Nothing is computed beyond what drawing needs."""
 
+from smlib.plots.correction import (
+    auxiliary_series,
+    combination_metrics,
+    estimate_series,
+    network_maps,
+    product_maps,
+    protocol_bars,
+    shapley_ranking,
+    triple_errors,
+    violins,
+    weight_curves,
+)
 from smlib.plots.cost import accuracy_against_cost, costs, learning_curves
 from smlib.plots.explain import (
     attention_and_shapley,
@@ -28,9 +40,11 @@ from smlib.plots.world import (
 )
 
 __all__ = ["MODEL_COLOURS", "accuracy_against_cost", "attention_and_shapley", "autocorrelation",
-           "autocorrelation_spread", "behaviour_by_depth", "correlation_heatmap", "cost_bars", "costs",
-           "critical_difference", "daily_metrics", "embedding_panels", "error_by_lead", "error_growth", "field_map",
-           "forecast_series", "grid_maps", "learning_curves", "loss_curves", "maps_of_days", "methods", "metric_bars",
-           "observation_patterns", "printed_vs_ours", "products_by_cover", "radar", "regional_series", "series",
-           "shapley_days", "shapley_features", "shapley_values", "site_map", "skill_by_lead", "skill_tiles",
-           "target_effect", "tau_curves", "twins_against_print", "verdicts"]
+           "autocorrelation_spread", "auxiliary_series", "behaviour_by_depth", "combination_metrics",
+           "correlation_heatmap", "cost_bars", "costs", "critical_difference", "daily_metrics", "embedding_panels",
+           "error_by_lead", "error_growth", "estimate_series", "field_map", "forecast_series", "grid_maps",
+           "learning_curves", "loss_curves", "maps_of_days", "methods", "metric_bars", "network_maps",
+           "observation_patterns", "printed_vs_ours", "product_maps", "products_by_cover", "protocol_bars", "radar",
+           "regional_series", "series", "shapley_days", "shapley_features", "shapley_ranking", "shapley_values",
+           "site_map", "skill_by_lead", "skill_tiles", "target_effect", "tau_curves", "triple_errors",
+           "twins_against_print", "verdicts", "violins", "weight_curves"]

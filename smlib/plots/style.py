@@ -31,15 +31,19 @@ MODEL_COLOURS = {
     "SVR": "#CC79A7", "HistGB": "#A6761D", "CNN": "#3F9FE0", "LSTM": "#D55E00", "1D-CNN": "#56B4E9",
     "Transformer": "#882255", "CNN-LSTM": "#332288", "LSTM-CNN": "#44AA99", "CNN-with-LSTM": "#999933",
     "FA-LSTM": "#AA4499", "TA-LSTM": "#117733", "FTA-LSTM": "#661100", "GAN-LSTM": "#6699CC", "ConvLSTM": "#006B54",
-    "ConvLSTM-SE": "#6A1B7A",
+    "ConvLSTM-SE": "#6A1B7A", "MLSTM": "#B2182B",
 }
 MODEL_MARKERS = dict(zip(MODEL_COLOURS, ("s", "D", "P", "^", "v", "X", "$\u25a3$", (3, 0, 45), "o", "<", ">", "p",
-                                         "h", "8", "d", "H", "*", (4, 1, 0), (5, 0, 36), (5, 1, 36)), strict=True))
+                                         "h", "8", "d", "H", "*", (4, 1, 0), (5, 0, 36), (5, 1, 36), (6, 1, 0)),
+                         strict=True))
 BASELINES = ("persistence", "climatology")
 
-# Ways to estimate a field that need no network; markers may recur, for these never stand beside the station models.
+# Ways to estimate a field or to correct a product that are no model of their own; markers may recur, for these never
+# stand beside the station models.
 METHOD_LOOKS = {"climatology with memory": ("#D6B400", "P"), "interpolation": ("#C2185B", "X"),
-                "optimal interpolation": ("#6B3A1E", "^"), "kriging": ("#EE9BC0", "v"), "EnKF": ("#1F3FBF", "*")}
+                "optimal interpolation": ("#6B3A1E", "^"), "kriging": ("#EE9BC0", "v"), "EnKF": ("#1F3FBF", "*"),
+                "raw": ("#595959", "s"), "mean-std": ("#56B4E9", "v"), "CDF matching": ("#CC79A7", "D"),
+                "exponential filter": ("#999933", "^"), "linear": ("#332288", "P"), "stage 1": ("#882255", "p")}
 SPARE_LOOKS = (("#00A5B5", "<"), ("#8B8000", ">"), ("#A05050", "p"), ("#505080", "h"))  # for any other name
 BUILT_ON = (":", (0, (5, 1.5, 1, 1.5)), (0, (6, 1)))  # lines of what is built on a model: "ConvLSTM, nudged"
 

@@ -15,7 +15,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from smlib.data.readers.mapped import convert
-from smlib.data.schema import KNOWN, VARIABLES, DataError
+from smlib.data.schema import KNOWN, DataError
 
 NETCDF, GEOTIFF = (".nc", ".nc4"), (".tif", ".tiff")
 NAMES = ("soil_moisture", "sm", "ssm", "smhires", "soilmoisture", "surface_soil_moisture", "sm_surface", "swvl1")
@@ -95,7 +95,7 @@ def _geotiff(file, plan):
             maps = {}
             for name, (entry,) in plan["variables"].items():
                 band = _band(tif, name, entry.get("column"), file)
-                maps[name] = Map(file, band, entry.get("units") or tif.units[band - 1] or VARIABLES[name].units)
+                maps[name] = Map(file, band, entry.get("units") or tif.units[band - 1] or KNOWN[name].units)
                 _check_length(tif, band, file)
             grid = _tif_grid(tif, file)
         return [(date_of(file, plan["grid"].get("date")), maps)], grid
@@ -173,7 +173,7 @@ def _netcdf(file, plan):
             if grid is not None and not same_grid(grid, own):
                 raise DataError("has another grid than the other variables", file=file, variable=da.name)
             grid = own
-            units = entry.get("units") or str(da.attrs.get("units") or VARIABLES[name].units)
+            units = entry.get("units") or str(da.attrs.get("units") or KNOWN[name].units)
             for index, maps in enumerate(found):
                 maps[name] = Map(file, da.name, units, axis, index, y, x)
         return list(zip(days, found, strict=True)), grid
@@ -268,7 +268,7 @@ def read_map(m, name, missing):
     values = _read_tif(m, missing) if m.file.suffix.lower() in GEOTIFF else _read_nc(m, missing)
     units = re.sub(r"[\^*]+", "", m.units).strip()
     values = np.asarray(convert(values, name, units, m.file), np.float32)
-    v = VARIABLES[name]
+    v = KNOWN[name]
     bad = values[(values < v.low) | (values > v.high)]
     if bad.size:
         raise DataError(f"holds {bad[0]:g} {v.units}, outside {v.low:g} to {v.high:g}: other units, or a missing value "

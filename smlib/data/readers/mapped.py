@@ -39,7 +39,7 @@ from smlib.data.readers.common import (
     station_dataset,
     step_of,
 )
-from smlib.data.schema import VARIABLES, DataError, validate, with_attributes
+from smlib.data.schema import KNOWN, VARIABLES, DataError, validate, with_attributes
 
 MAP = "columns.yml"
 KEYS = {"": ("files", "separator", "missing", "time", "site", "grid", "variables"),
@@ -58,6 +58,8 @@ UNITS = {
     "percent": {"percent": (1, 0), "%": (1, 0), "fraction": (100, 0), "1": (100, 0)},
     "m s-1": {"m s-1": (1, 0), "km h-1": (1 / 3.6, 0), "knots": (0.514444, 0), "mph": (0.44704, 0)},
 }
+# Maps may hold shares beside what stations measure.
+MAP_UNITS = UNITS | {"1": {"1": (1, 0), "fraction": (1, 0), "percent": (0.01, 0), "%": (0.01, 0)}}
 
 
 def convert(values, name, units, file, step=None):
@@ -67,7 +69,7 @@ def convert(values, name, units, file, step=None):
     For steps under a day precipitation comes out in mm per interval: plain ``mm`` is taken to be just that, a rate is
     multiplied by the length of the interval.
     """
-    known = UNITS[VARIABLES[name].units]
+    known = MAP_UNITS[KNOWN[name].units]
     number, unit = 1.0, units
     if units not in known and (parts := re.fullmatch(r"([\d.]+(?:e[+-]?\d+)?) (.+)", str(units))):
         number, unit = float(parts[1]), parts[2]
@@ -117,10 +119,11 @@ def check_map(content, file):
         raise DataError(f"stamp must be one of {', '.join(STAMPS)}", file=file)
     if not isinstance(content["variables"], dict):
         raise DataError(f"variables must hold names out of {', '.join(VARIABLES)}", file=file)
-    variables = {}
+    maps = [name for name, v in KNOWN.items() if v.units in MAP_UNITS]
+    variables, allowed = {}, maps if "grid" in content else VARIABLES
     for name, entries in content["variables"].items():
-        if name not in VARIABLES:
-            raise DataError(f"{name} is not a canonical name ({', '.join(VARIABLES)})", file=file, variable="variables")
+        if name not in allowed:
+            raise DataError(f"{name} is not a canonical name ({', '.join(allowed)})", file=file, variable="variables")
         variables[name] = entries if isinstance(entries, list) else [entries]
         for entry in variables[name]:
             known(entry, "variable", f"variables: {name}")

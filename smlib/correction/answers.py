@@ -1,0 +1,158 @@
+"""Sentences of the correction pages, each from the tables of the page."""
+
+import pandas as pd
+
+from smlib.correction.folds import MEANING
+
+REFERENCES = ("raw", "CDF matching", "HistGB")
+
+
+def tally(skills):
+    """How often a method is surely better, surely worse or neither: dict by reference of (better, worse, all)."""
+    found = {}
+    for reference, some in skills.dropna(subset=["low"]).groupby("reference", sort=False):
+        found[reference] = (int((some["low"] > 0).sum()), int((some["high"] < 0).sum()), len(some))
+    return found
+
+
+def verdict(skills, protocol="strict"):
+    """The one sentence on held-out stations: does MLSTM beat CDF matching and boosting?"""
+    here = skills[skills["protocol"] == protocol]
+    counted, median = tally(here), here.groupby("reference")["value"].median()
+
+    def one(reference):
+        better, worse, whole = counted.get(reference, (0, 0, 0))
+        return (f"{reference} in {better} of {whole} cases and is surely worse in {worse} "
+                f"(median skill {_signed(median.get(reference, float('nan')))})")
+
+    return (f"On {MEANING[protocol]} ({protocol}), MLSTM surely beats " + ", and ".join(
+        one(r) for r in REFERENCES[1:]) + ".")
+
+
+def improvement(table, combination, method="MLSTM"):
+    """What correcting was worth: RMSE before and after under each protocol, medians over networks and products."""
+    some = table[(table["metric"] == "RMSE") & (table["against"] == "in situ")]
+    raw = some[some["method"] == "raw"].groupby("protocol")["value"].median()
+    ours = some[(some["method"] == method) & (some["combination"] == combination)].groupby("protocol")["value"].median()
+    words = [f"{protocol} {ours[protocol]:.3f} (product {raw[protocol]:.3f})" for protocol in raw.index
+             if protocol in ours]
+    return f"Median RMSE against in-situ moisture after correction, m³ m⁻³: {', '.join(words)}."
+
+
+def gains(table, combination, method="MLSTM", protocol="strict"):
+    """Which product gains most: share of the RMSE removed, mean over networks: Series by product."""
+    some = table[(table["metric"] == "RMSE") & (table["against"] == "in situ") & (table["protocol"] == protocol)]
+    raw = some[some["method"] == "raw"].set_index(["network", "product"])["value"]
+    ours = some[(some["method"] == method) & (some["combination"] == combination)].set_index(
+        ["network", "product"])["value"]
+    return (1 - ours / raw).groupby("product").mean().sort_values(ascending=False)
+
+
+def grid_matching(table, combination):
+    """The answer of the page on stage 1, from `tables.scores` of it and what it is compared with."""
+    some = table[(table["metric"] == "RMSE") & (table["method"] == "stage 1")
+                 & (table["combination"] == combination)]
+    said = []
+    for name in some["against"].unique():
+        medians = some[some["against"] == name].groupby("protocol")["value"].median()
+        said.append(f"against {name} {medians.get('paper', float('nan')):.3f} in-sample and "
+                    f"{medians.get('strict', float('nan')):.3f} at stations and in years that it has not seen")
+    words = f"**Our run.** Stage 1 from {combination} has a median RMSE (m³ m⁻³) {'; '.join(said)}."
+    strict = table[(table["metric"] == "RMSE") & (table["protocol"] == "strict") & (table["against"] == "in situ")
+                   & table["combination"].isin(["", combination])]
+    best = strict.pivot_table(index=["network", "product"], columns="method", values="value")
+    others = [name for name in best if name != "stage 1"]
+    ahead = {name: int((best["stage 1"] < best[name]).sum()) for name in others}
+    return words + " Its RMSE there is lower than that of " + ", ".join(
+        f"{name} in {count} of {len(best)} cases" for name, count in ahead.items()) + "."
+
+
+def random_or_bias(parts, triples):
+    """Does correction lower the random error or only the bias?
+
+    parts : `interpreting.error_parts` of the methods "raw" and "MLSTM"; triples : `interpreting.triplets`
+    """
+    mean = parts.groupby(["method", "part"])["value"].mean().unstack("method")
+    before, after = mean["raw"], mean["MLSTM"]
+    gone = before.sum() - after.sum()
+    said = [f"At stations and in years that it has not seen, MLSTM changes the mean squared error from "
+            f"{1e4 * before.sum():.1f} to {1e4 * after.sum():.1f} · 10⁻⁴ m⁶ m⁻⁶"]
+    if gone > 0:
+        said.append("; of what is gone, " + ", ".join(
+            f"{(before[part] - after[part]) / gone:.0%} is {part}" for part in before.index))
+    words = "".join(said) + "."
+    rows = triples[(triples["data"] == "product") & (triples["metric"] == "error_std")]
+    wide = rows.pivot_table(index=["network", "product"], columns="state", values=["value", "low", "high", "true"])
+    if len(wide) and {"before", "after"} <= set(wide["value"].columns):
+        change = wide["value"]["after"] / wide["value"]["before"] - 1
+        lower = (wide["high"]["after"] < wide["low"]["before"]).sum() if "high" in wide else 0
+        words += (f" By triple collocation its random error changes by {_percent(change.median())} in the median of "
+                  f"{len(wide)} cases, and the intervals lie apart in {lower}")
+        if "true" in wide and wide["true"].notna().any().any():
+            true = wide["true"]["after"] / wide["true"]["before"] - 1
+            words += f"; against the known truth by {_percent(true.median())}"
+        words += "."
+    return words
+
+
+def _percent(number):
+    return f"{100 * number:+.0f} %".replace("-", "−")
+
+
+def _signed(number):
+    return f"{number:+.2f}".replace("-", "−") if pd.notna(number) else "not known"
+
+
+def about(study):
+    """Where the data come from."""
+    stations = sum(len(one.points.sites) for one in study.networks.values())
+    first = next(iter(study.networks.values())).points.time
+    return (f"**Data.** {study.kind.capitalize()}: {', '.join(study.networks)}, {stations} stations, "
+            f"{first[0]} to {first[-1]}; {', '.join(study.products)}.")
+
+
+def odd(table):
+    """Which printed rows break their own arithmetic, and how."""
+    rows = [f"{r.network} {r.combination} {r.grid}: RMSE {r.rmse:.3f} is printed, ubRMSE {r.ubrmse:.3f} and bias "
+            f"{_signed_3(r.bias)} imply {r.implied_rmse:.3f}" + (f", and MAE {r.mae:.3f} exceeds the RMSE" if
+                                                                r.mae > r.rmse else "") for r in table.itertuples()]
+    return f"{len(rows)} printed rows cannot be right: " + "; ".join(rows) + "."
+
+
+def paper_way(table):
+    """How much of the improvement hangs on what it is scored against, from `tables.improvement_table`."""
+    raw = table[table["combination"] == "original"].set_index(["product", "network"])
+    ours = table[table["combination"] != "original"].groupby(["product", "network"])[
+        ["printed", "corrected in situ", "in situ", "in situ, strict"]].mean()
+    words = []
+    for column, name in (("printed", "In print"), ("corrected in situ", "scored in the paper's way here"),
+                         ("in situ", "in-sample against the stations"), ("in situ, strict", "strict")):
+        both = raw[column].notna() & ours[column].notna()
+        if both.any():
+            change = (ours[column] / raw[column] - 1)[both]
+            words.append(f"{name} the RMSE changes by {_percent(change.median())} in the median (it falls in "
+                         f"{int((change < 0).sum())} of {len(change)} cases of a product and network)")
+    return "; ".join(words) + ". Means over combinations."
+
+
+def weights(table, default):
+    """How much hangs on the weight, from `tables.weights`."""
+    cases = table.groupby(["network", "product"])["value"]
+    span = cases.max() - cases.min()
+    best = table.loc[cases.idxmin(), "weight"].value_counts()
+    lowest = ", ".join(f"{w:g} in {n}" for w, n in best.items())
+    return (f"Between the weights {table['weight'].min():g} and {table['weight'].max():g} the RMSE differs by "
+            f"{span.median():.4f} m³ m⁻³ in the median and {span.max():.4f} at most; the lowest is at "
+            f"{lowest} of {len(span)} cases. The pages use {default:g}, which was not chosen by these scores.")
+
+
+def shapley(shares):
+    """Which auxiliary leads in which network."""
+    top = shares.loc[shares.groupby("network", sort=False)["share"].idxmax()]
+    names = {"F": "vegetation cover", "P": "precipitation", "L": "temperature", "E": "evapotranspiration"}
+    return "Stage 1 goes by " + ", ".join(f"{names[r.auxiliary]} most at {r.network} ({r.share:.0%})"
+                                          for r in top.itertuples()) + "."
+
+
+def _signed_3(number):
+    return f"{number:+.3f}".replace("-", "−")
