@@ -3,6 +3,7 @@
 import pandas as pd
 
 from smlib.correction.folds import MEANING
+from smlib.correction.interpreting import PARTS
 
 REFERENCES = ("raw", "CDF matching", "HistGB")
 
@@ -63,8 +64,16 @@ def grid_matching(table, combination):
     best = strict.pivot_table(index=["network", "product"], columns="method", values="value")
     others = [name for name in best if name != "stage 1"]
     ahead = {name: int((best["stage 1"] < best[name]).sum()) for name in others}
-    return words + " Its RMSE there is lower than that of " + ", ".join(
+    words += " Against in situ, strict, its RMSE is lower than that of " + ", ".join(
         f"{name} in {count} of {len(best)} cases" for name, count in ahead.items()) + "."
+    true = table[(table["metric"] == "RMSE") & (table["protocol"] == "strict") & (table["against"] == "truth")
+                 & table["combination"].isin(["", combination])].pivot_table(index=["network", "product"],
+                                                                            columns="method", values="value")
+    if "in situ" in true:
+        ahead = int((true["in situ"] < true["stage 1"]).sum())
+        words += (f" Where there are stations, their mean is the better estimate of the cell in {ahead} of {len(true)} "
+                  f"cases (median RMSE against the truth {true['in situ'].median():.3f}).")
+    return words
 
 
 def random_or_bias(parts, triples):
@@ -79,7 +88,7 @@ def random_or_bias(parts, triples):
             f"{1e4 * before.sum():.1f} to {1e4 * after.sum():.1f} · 10⁻⁴ m⁶ m⁻⁶"]
     if gone > 0:
         said.append("; of what is gone, " + ", ".join(
-            f"{(before[part] - after[part]) / gone:.0%} is {part}" for part in before.index))
+            f"{part} is {100 * (before[part] - after[part]) / gone:.0f} %".replace("-", "−") for part in PARTS))
     words = "".join(said) + "."
     rows = triples[(triples["data"] == "product") & (triples["metric"] == "error_std")]
     wide = rows.pivot_table(index=["network", "product"], columns="state", values=["value", "low", "high", "true"])
@@ -87,7 +96,7 @@ def random_or_bias(parts, triples):
         change = wide["value"]["after"] / wide["value"]["before"] - 1
         lower = (wide["high"]["after"] < wide["low"]["before"]).sum() if "high" in wide else 0
         words += (f" By triple collocation its random error changes by {_percent(change.median())} in the median of "
-                  f"{len(wide)} cases, and the intervals lie apart in {lower}")
+                  f"{len(wide)} cases; the intervals before and after lie apart in {lower}")
         if "true" in wide and wide["true"].notna().any().any():
             true = wide["true"]["after"] / wide["true"]["before"] - 1
             words += f"; against the known truth by {_percent(true.median())}"

@@ -123,8 +123,8 @@ def estimation_jobs(points, folds, combinations, settings):
         found[combination] = []
         for fold in folds.members:
             training = folds.training(fold, groups) & np.isfinite(points.in_situ)
-            inputs = Inputs(combination).fit(None, points.auxiliaries, training)
             scale = Range().fit(points.in_situ[training])
+            inputs = Inputs(combination).fit(None, points.auxiliaries, training)
             target = np.where(training, scale.transform(points.in_situ), np.nan)[..., None]
             name = f"{points.network} {combination} {fold.stations} {fold.year}"
             found[combination].append(_job(name, inputs, scale, cut, inputs.transform(None, points.auxiliaries), target,
@@ -153,9 +153,9 @@ def correction_jobs(matched, folds, estimates, weight, settings, auxiliaries="",
     found = []
     for fold, u in zip(folds.members, estimates, strict=True):
         training = folds.training(fold, groups) & np.isfinite(matched.values)
-        inputs = Inputs(auxiliaries, product=True).fit(matched.values, matched.auxiliaries, training)
         known = training & np.isfinite(matched.in_situ)
         scale = Range().fit(matched.in_situ[known])
+        inputs = Inputs(auxiliaries, product=True).fit(matched.values, matched.auxiliaries, training)
         u, y = scale.transform(u), np.where(known, scale.transform(matched.in_situ), np.nan)
         spread = np.sqrt(np.nanmean((u - y) ** 2))
         target = np.stack([np.where(training, u, np.nan), y, np.full(u.shape, weight), np.full(u.shape, spread)], -1)

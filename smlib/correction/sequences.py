@@ -96,7 +96,9 @@ class Range:
     """Moisture scaled so that what is seen in training spans `RANGE`."""
 
     def fit(self, moisture):
-        """Learn the range of an array with gaps; returns self."""
+        """Learn the range of an array with gaps; returns self. ValueError if there are only gaps."""
+        if not np.isfinite(moisture).any():
+            raise ValueError("there is no in-situ moisture to learn from: a fold or a year holds all there is")
         self.low_, self.high_ = float(np.nanmin(moisture)), float(np.nanmax(moisture))
         return self
 

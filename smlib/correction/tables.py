@@ -245,7 +245,8 @@ def odd_printed():
 
 def improvement_table(table, printed_way, weight):
     """Table 5: DataFrame product, network, combination, printed, corrected in situ (paper's way), in situ (paper), in
-    situ (strict), the product itself as the combination "original"; RMSE in m3 m-3."""
+    situ (strict), the product itself as the combination "original", and what CDF matching and HistGB have in its place,
+    strict; RMSE in m3 m-3."""
     def column(some, protocol):
         some = some[(some["metric"] == "RMSE") & (some["protocol"] == protocol)]
         ours = some[(some["method"] == "MLSTM") & (some["weight"] == weight)]
@@ -256,8 +257,14 @@ def improvement_table(table, printed_way, weight):
     found = pd.DataFrame({"corrected in situ": column(printed_way, "paper"), "in situ": column(against, "paper"),
                           "in situ, strict": column(against, "strict")}).reset_index()
     found = with_printed_improvement(found)
+    rivals = against[(against["metric"] == "RMSE") & (against["protocol"] == "strict")].pivot_table(
+        index=["product", "network"], columns="method", values="value")
+    for name in ("CDF matching", "HistGB"):
+        if name in rivals:
+            found = found.merge(rivals[name].rename(f"{name}, strict").reset_index(), "left", ["product", "network"])
     order = {name: k for k, name in enumerate(["original", *COMBINATIONS])}
-    found = found[["product", "network", "combination", "printed", "corrected in situ", "in situ", "in situ, strict"]]
+    first = ["product", "network", "combination", "printed", "corrected in situ", "in situ", "in situ, strict"]
+    found = found[first + [name for name in found if name not in first]]
     return found.assign(place=found["combination"].map(order)).sort_values(["product", "network", "place"]).drop(
         columns="place").reset_index(drop=True)
 
@@ -283,3 +290,14 @@ def readings(study, corrected, entry, draws=500, seed=0):
             rows.append({"loss": loss, "network": network, "product": product, "RMSE": got["RMSE"][0],
                          "R": got["R"][0]})
     return pd.DataFrame(rows)
+
+
+def hyperparameters(settings, networks):
+    """The paper's Table 2 beside what this run used: DataFrame hyperparameter, network, printed, used."""
+    printed = pd.read_csv(paths.DATA / "published" / "xie2025_table2_hyperparameters.csv", dtype=str)
+    names = {"learning_rate": "learning_rate", "hidden_size": "hidden", "batch_size": "batch", "epochs": "epochs",
+             "sequence_length": "days", "dropout": "dropout", "activation": "activation"}
+    rows = [{"hyperparameter": row["hyperparameter"], "network": network, "printed": row.get(network, "–"),
+             "used": str(settings.of(network)[names[row["hyperparameter"]]]) if row["hyperparameter"] in names
+             else "Adam"} for _, row in printed.iterrows() for network in networks]
+    return pd.DataFrame(rows).fillna({"printed": "–"})

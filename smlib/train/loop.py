@@ -95,7 +95,7 @@ def train(network, train_windows, validation, *, epochs=1500, patience=1500, lea
         None: every epoch is judged on the whole validation set. A number: on one random batch of that size, as in the
         code published with the paper, which lets luck pick the checkpoint.
     loss : callable
-        (what the network gives, y) -> (..., batch); networks of whole sequences bring their own, see `smlib.correction`.
+        (what the network gives, y) -> (..., batch); networks of whole sequences bring theirs, see `smlib.correction`.
         A network with a `dropout` above 0 is called with what is kept of its `hidden` units while it is trained.
 
     Returns
