@@ -5,7 +5,8 @@ import pandas as pd
 from smlib.correction.folds import MEANING
 from smlib.correction.interpreting import PARTS
 
-REFERENCES = ("raw", "CDF matching", "HistGB")
+RIVALS = ("CDF matching", "HistGB")
+OWN = "CDF matching, own past"
 
 
 def tally(skills):
@@ -17,7 +18,7 @@ def tally(skills):
 
 
 def verdict(skills, protocol="strict"):
-    """The one sentence on held-out stations: does MLSTM beat CDF matching and boosting?"""
+    """The one sentence on held-out stations: does MLSTM beat CDF matching and boosting? And one on those with a past."""
     here = skills[skills["protocol"] == protocol]
     counted, median = tally(here), here.groupby("reference")["value"].median()
 
@@ -26,8 +27,13 @@ def verdict(skills, protocol="strict"):
         return (f"{reference} in {better} of {whole} cases and is surely worse in {worse} "
                 f"(median skill {_signed(median.get(reference, float('nan')))})")
 
-    return (f"On {MEANING[protocol]} ({protocol}), MLSTM surely beats " + ", and ".join(
-        one(r) for r in REFERENCES[1:]) + ".")
+    said = f"On {MEANING[protocol]} ({protocol}), MLSTM surely beats " + ", and ".join(one(r) for r in RIVALS) + "."
+    year = skills[skills["protocol"] == "year"]
+    better, worse, whole = tally(year).get(OWN, (0, 0, 0))
+    if whole:
+        said += (f" Where a station has a past of its own (year), {OWN}, surely beats MLSTM in {worse} of {whole} "
+                 f"cases and is surely worse in {better}.")
+    return said
 
 
 def improvement(table, combination, method="MLSTM"):
@@ -35,7 +41,7 @@ def improvement(table, combination, method="MLSTM"):
     some = table[(table["metric"] == "RMSE") & (table["against"] == "in situ")]
     raw = some[some["method"] == "raw"].groupby("protocol")["value"].median()
     ours = some[(some["method"] == method) & (some["combination"] == combination)].groupby("protocol")["value"].median()
-    words = [f"{protocol} {ours[protocol]:.3f} (product {raw[protocol]:.3f})" for protocol in raw.index
+    words = [f"{protocol} {ours[protocol]:.3f} (product {raw[protocol]:.3f})" for protocol in MEANING
              if protocol in ours]
     return f"Median RMSE against in-situ moisture after correction, m³ m⁻³: {', '.join(words)}."
 

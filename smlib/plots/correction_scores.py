@@ -199,7 +199,7 @@ def weight_curves(table, metric="RMSE", default=None, title=None):
     once(table, ["network", "product", "weight"], "select one")
     networks, products, weights = in_known_order(table["network"]), in_known_order(table["product"]), sorted(
         table["weight"].unique())
-    fig, axes = grid(len(networks), "weight of the loss term", said(metric), width=4.4, height=2.6, extra=1.0)
+    fig, axes = grid(len(networks), "weight λ of the in-situ data", said(metric), width=4.4, height=2.6, extra=1.0)
     ends = table[["value", "low", "high"]].to_numpy(float)
     low, high = np.nanmin(ends), np.nanmax(ends)
     room = 0.05 * max(high - low, 1e-6)
@@ -224,7 +224,7 @@ def weight_curves(table, metric="RMSE", default=None, title=None):
         handles.append(Line2D([], [], color="0.4", linestyle=(0, (4, 2))))
         products = [*products, f"default, {default:g}"]
     legend(fig, handles, products)
-    fig.suptitle(title or "How much the weight of the loss term matters, intervals of 95 %")
+    fig.suptitle(title or "How much the weight λ of the in-situ data matters, intervals of 95 %")
     return fig
 
 
