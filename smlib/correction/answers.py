@@ -18,7 +18,7 @@ def tally(skills):
 
 
 def verdict(skills, protocol="strict"):
-    """The one sentence on held-out stations: does MLSTM beat CDF matching and boosting? And one on those with a past."""
+    """Does MLSTM beat CDF matching and boosting on held-out stations? And a sentence on stations with a past."""
     here = skills[skills["protocol"] == protocol]
     counted, median = tally(here), here.groupby("reference")["value"].median()
 
