@@ -174,7 +174,7 @@ class Boosting(Correction):
     which learn to which side they go. No early stopping: its validation rows would be neighbours of training rows.
     """
 
-    def __init__(self, max_iter=100, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=40, random_state=0):
+    def __init__(self, max_iter=60, learning_rate=0.15, max_leaf_nodes=15, min_samples_leaf=40, random_state=0):
         self.max_iter, self.learning_rate, self.max_leaf_nodes = max_iter, learning_rate, max_leaf_nodes
         self.min_samples_leaf, self.random_state = min_samples_leaf, random_state
 
