@@ -116,7 +116,7 @@ def main(folder):
         write(ds, file)
         days = {name: int(ds[name].isel(depth=0, missing_dims="ignore").count()) for name in ds.data_vars}
         print(f"{site}: {file.stat().st_size / 1024:.0f} KiB, days {days}")
-        text = re.sub(rf"(file: {re.escape(entry['file'])}\n  sha256: )\S+", rf"\g<1>{sha256(file)}", text)
+        text = re.sub(rf"(file: {re.escape(entry['file'])}\n    sha256: )\S+", rf"\g<1>{sha256(file)}", text)
     CATALOG.write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The embedded files: what ``data/catalog.yml`` says of them, and their checksums."""
+"""``data/catalog.yml``: the embedded files and their checksums, the products to be had, what each study is made of."""
 
 import hashlib
 from functools import cache
@@ -20,9 +20,25 @@ def sha256(file):
 
 
 @cache
-def read_catalog(file=CATALOG):
-    """The catalogue as a dict by site name."""
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+def read_catalog(file=CATALOG, part="embedded"):
+    """A part of the catalogue as a dict: ``embedded`` by site, ``products`` by name, or ``studies`` by chapter."""
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get(part, {})
+
+
+def entry(part, name):
+    """One product or study, or `DataError` naming those there are."""
+    known = read_catalog(part=part)
+    if name not in known:
+        raise DataError(f"there is no {name!r} among the {part}; there are {', '.join(known)}", file=CATALOG.name)
+    return known[name]
+
+
+def manual_steps(name, folder):
+    """How to get a product by hand, a line a step; `folder` is where its files shall go."""
+    product = entry("products", name)
+    head = [f"{product['title']}, version {product['version']}", f"from {product['provider']}, {product['url']}",
+            f"licence: {product['licence']}", f"login: {product['login']}", f"size: {product['size']}", ""]
+    return [*head, *(f"{n}. {step.replace('{folder}', str(folder))}" for n, step in enumerate(product["steps"], 1))]
 
 
 @cache
