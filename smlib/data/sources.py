@@ -15,6 +15,7 @@ from smlib.data.readers.map_files import GEOTIFF, NETCDF
 from smlib.data.schema import DataError, validate
 from smlib.paths import DATA
 
+DOWNLOADS = "downloads.json"  # the record that `smlib data get` keeps beside what it fetched
 BIG = 200 * 2**20  # bytes from which a file is told by its size and date, not by its content
 
 
@@ -145,8 +146,9 @@ def _open_path(path):
         read = mapped.read_mapped if one or "grid" not in plan else daily_maps.read_maps
         return _with_power(read(files, path, plan), kinds), f"columns named in {mapped.MAP}"
     kinds = {}
-    for file in [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file()):
-        kinds.setdefault(_kind(file), []).append(file)
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file() and not _hidden(file, path):
+            kinds.setdefault(_kind(file), []).append(file)
     kinds.pop("other", None)
     if len(kinds.get("canonical", [])) > 1 and not _is_stations(kinds["canonical"][0]):
         kinds["maps"] = sorted(kinds.pop("canonical") + kinds.get("maps", []))
@@ -168,11 +170,16 @@ def _with_power(ds, kinds):
     return validate(power.add_drivers(ds, points)) if points and "site" in ds.dims else ds
 
 
+def _hidden(file, folder):
+    """Whether a file is in a hidden folder, such as that of downloads under way."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
 def _kind(file):
     """The format of `file` by its name and first lines: a key of `FORMATS`, ``other`` (no data) or ``unknown``."""
     name, suffix = file.name, file.suffix.lower()
-    if name.startswith(".") or name in (SITES_CSV, mapped.MAP) or suffix in (".md", ".pdf", ".xml", ".html") or \
-            re.match(r"(?i)(readme|licen[sc]e|citation)", name):
+    if name.startswith(".") or name in (SITES_CSV, mapped.MAP, DOWNLOADS) or \
+            suffix in (".md", ".pdf", ".xml", ".html") or re.match(r"(?i)(readme|licen[sc]e|citation)", name):
         return "other"
     if uscrn.FILE.fullmatch(name):
         return "uscrn"

@@ -15,6 +15,7 @@ from smlib.data.schema import DRIVERS, DataError, level_name
 
 LOOKBACK = 4
 FRACTIONS = (0.6, 0.2, 0.2)
+CUTS = ("train_start", "validation_start", "test_start", "test_end")  # coordinates (site) of a source with own splits
 # A roll-out needs ten whole days in a row, so a driver that is missing on more than one day in five (of the days with
 # soil moisture) would cost most of the samples: such a driver is left out, and the page names it.
 MIN_DRIVER_DAYS = 0.8
@@ -31,6 +32,7 @@ class Series:
     time : (day,) datetime64[D]
     names : the drivers used, in the order of their columns
     absent : the drivers left out, because the site lacks them or measured them on too few days
+    cuts : first days of training, validation and test, last day of the test (datetime64[D]), if the source gives them
     """
 
     site: str
@@ -41,6 +43,7 @@ class Series:
     time: np.ndarray
     names: tuple
     absent: tuple
+    cuts: tuple | None = None
 
     @property
     def variant(self):
@@ -112,7 +115,14 @@ def station_series(ds, site, level, min_driver_days=MIN_DRIVER_DAYS):
     names = tuple(n for n, v in present.items() if np.isfinite(v[measured]).mean() >= min_driver_days)
     drivers = np.stack([present[n] for n in names], axis=1) if names else np.empty((len(days), 0))
     return Series(str(site), int(level), float(here["depth_m"]), drivers, moisture, days, names,
-                  tuple(n for n in DRIVERS if n not in names))
+                  tuple(n for n in DRIVERS if n not in names), _cuts(here))
+
+
+def _cuts(here):
+    """The coordinates `CUTS` of one site, or None where the source has none of it."""
+    if not set(CUTS) <= set(here.coords) or any(np.isnat(here[name].values) for name in CUTS):
+        return None
+    return tuple(here[name].values.astype("M8[D]") for name in CUTS)
 
 
 def all_series(ds, **settings):
@@ -137,15 +147,22 @@ def lag_windows(series, lookback=LOOKBACK):
     return Windows(x[complete], y[complete], time[complete])
 
 
-def split(windows, fractions=FRACTIONS, minimum=30):
-    """Cut windows in time, by their number: ``{"train": ..., "validation": ..., "test": ...}``, no day in two parts."""
+def split(windows, fractions=FRACTIONS, minimum=30, cuts=None):
+    """Cut windows in time, by their number: ``{"train": ..., "validation": ..., "test": ...}``, no day in two parts.
+
+    `cuts` (`Series.cuts`) are dates to cut at in place of fractions; windows before the first and after the last of
+    them belong to no part.
+    """
     if not np.isclose(sum(fractions), 1) or len(fractions) != 3:
         raise ValueError(f"fractions of train, validation and test must be three that sum to 1, not {fractions}")
     ends = np.round(np.cumsum((0, *fractions)) * len(windows)).astype(int)
+    if cuts is not None:
+        ends = np.searchsorted(windows.time, np.array([*cuts[:3], cuts[3] + np.timedelta64(1, "D")]))
     parts = {name: windows[a:b] for name, a, b in zip(("train", "validation", "test"), ends, ends[1:], strict=False)}
     for name, part in parts.items():
         if len(part) < minimum:
-            raise DataError(f"{len(windows)} complete windows leave {len(part)} for {name}; {minimum} are needed",
+            by = "" if cuts is None else f", cut at {' '.join(map(str, cuts))},"
+            raise DataError(f"{len(windows)} complete windows{by} leave {len(part)} for {name}; {minimum} are needed",
                             variable="soil_moisture")
     return parts
 

@@ -99,7 +99,7 @@ def prepare(series, *, leads=(1, 3, 7), lookback=LOOKBACK, protocol="strict"):
         For a record that is too short or too broken.
     """
     windows = lag_windows(series, lookback)
-    parts = split(windows)
+    parts = split(windows, cuts=series.cuts)
     origins = origins_between(series, parts["test"].time[0], parts["test"].time[-1], leads, lookback)
     if len(origins) < MIN_ORIGINS:
         raise DataError(f"{len(origins)} test days have all that a forecast needs; {MIN_ORIGINS} are needed",
