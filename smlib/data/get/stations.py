@@ -1,5 +1,6 @@
 """Stations by name, and the years and folders that the commands share."""
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,5 +95,6 @@ def days(text):
 
 
 def address(product, given=None):
-    """The base address of a product: `given`, or the catalogue's."""
-    return (given or read_catalog(part="products")[product]["url"]).rstrip("/")
+    """The base address of a product: `given`, else of the environment (``SMLIB_USCRN_URL``), else the catalogue's."""
+    variable = f"SMLIB_{product.upper().replace('-', '_')}_URL"
+    return (given or os.environ.get(variable) or read_catalog(part="products")[product]["url"]).rstrip("/")

@@ -15,6 +15,7 @@ from smlib import __version__
 from smlib.data.schema import DataError
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)
+CHUNK = 2**13  # bytes: less than that is lost of what came before a connection broke
 
 
 class Again(Exception):
@@ -108,7 +109,7 @@ class _Broken(Exception):
 
 def _chunks(answer):
     try:
-        yield from answer.iter_content(2**16)
+        yield from answer.iter_content(CHUNK)
     except requests.RequestException as error:
         raise _Broken(error) from None
 
