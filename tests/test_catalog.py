@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 import shutil
 
@@ -9,7 +10,7 @@ import yaml
 from smlib.data import DataError, validate
 from smlib.data.catalog import CATALOG, open_embedded, read_catalog, sha256
 from smlib.data.readers.common import read_places
-from smlib.data.schema import DRIVERS
+from smlib.data.schema import DRIVERS, KNOWN
 from smlib.paths import DATA, ROOT
 
 SITES = list(read_catalog())
@@ -70,3 +71,38 @@ def test_readme_speaks_of_every_site():
     for site, entry in yaml.safe_load(CATALOG.read_text())["embedded"].items():
         for word in (site, entry["made_from"]["package"], entry["doi"]):
             assert word in text, f"{site}: {word}"
+
+
+def test_every_product_and_variable_is_described():
+    products, studies = (read_catalog(part=part) for part in ("products", "studies"))
+    for name, one in products.items():
+        assert set("title version provider url licence resolution login size get files reader cite".split()) <= set(one)
+        assert one["get"] == "command" or len(one["steps"]) > 2, name
+        module, function = one["reader"].split(",")[0].split(".")
+        assert hasattr(importlib.import_module(f"smlib.data.readers.{module}"), function), name
+    needed = set()
+    for name, study in studies.items():
+        used = {product for one in study["variables"].values() for product in one["from"]}
+        assert used == {product for held in study["parts"].values() for product in held}, name
+        needed |= used
+        assert used <= set(products) and all(one["becomes"] for one in study["variables"].values())
+        assert {variable.split()[0] for variable in study["variables"]} <= set(KNOWN), name
+    assert set(products) == needed
+
+
+def test_the_studies_are_made_of_what_their_code_wants():
+    from smlib.conus import scenarios
+
+    studies = read_catalog(part="studies")
+    assert set(studies["stations"]["variables"]) == {"soil_moisture", *DRIVERS}
+    for chapter, wanted in (("fusion", scenarios.estimations()), ("forecast", scenarios.forecasts())):
+        inputs = {name for one in wanted for name in (*one.daily, *one.fixed)}
+        assert inputs | {"soil_moisture"} <= set(studies[chapter]["variables"])
+
+
+def test_the_page_has_the_tables_of_the_catalogue():
+    spec = importlib.util.spec_from_file_location("make_data_tables", ROOT / "scripts" / "make_data_tables.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert script.page(text) == text, "run python scripts/make_data_tables.py"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smlib import paths
-from smlib.data.catalog import read_catalog
+from smlib.data.catalog import manual_steps, read_catalog
 from smlib.data.get import stations as named
 
 OPEN = "open"  # folder of what has no login, in the data folder
@@ -34,6 +34,9 @@ def get(name, folder, addresses, connections, sites=named.WANG2024, years=YEARS,
 
         yield from maps.get_maps(name, maps.box(box), named.days(dates), Path(folder or paths.LOCAL / name),
                                  addresses.get(name), options)
+        if "steps" in read_catalog(part="products")[name]:
+            yield "what else there is of the product is got by hand:"
+            yield from manual_steps(name, folder or paths.LOCAL / name)
         return
     stations, years = named.stations(sites), named.years(years)
     folder = Path(folder or paths.LOCAL / OPEN)

@@ -89,7 +89,7 @@ class Transfer:
                 return False
             theirs = answer.headers
         if known["etag"] and "ETag" in theirs:
-            return theirs["ETag"] != known["etag"]
+            return theirs["ETag"].removeprefix("W/") != known["etag"].removeprefix("W/")
         if known["last_modified"] and "Last-Modified" in theirs and theirs["Last-Modified"] != known["last_modified"]:
             return True
         return theirs.get("Content-Length", str(known["bytes"])) != str(known["bytes"])
