@@ -43,8 +43,9 @@ def get(name, folder, addresses, connections, sites=named.WANG2024, years=YEARS,
     if name == "uscrn":
         from smlib.data.get.uscrn import get_uscrn
 
-        for report in get_uscrn(stations, years, folder, addresses.get("uscrn"), bar="USCRN", **options):
-            yield f"USCRN: {report}"
+        reports, without = get_uscrn(stations, years, folder, addresses.get("uscrn"), bar="USCRN", **options)
+        yield from (f"USCRN: {report}" for report in reports)
+        yield from (f"{name}: the server has no file of these years" for name in without)
     elif name == "power":
         from smlib.data.get.power import get_power
 

@@ -30,10 +30,12 @@ def get_stations_open(stations, years, folder, store, uscrn_url=None, power_url=
     lines : list of str
         What was fetched, and a line for each station: what it has, and how it is split.
     """
-    reports = get_uscrn(stations, years, folder, uscrn_url, **_named(options, "USCRN"))
-    taking = {one.name: taken(one, years, folder) for one in stations}
-    weather = get_power(list(taking.values()), years, folder, power_url, **_named(options, "POWER"))
-    lines = [*(f"USCRN: {report}" for report in reports), f"POWER: {weather}"]
+    reports, without = get_uscrn(stations, years, folder, uscrn_url, **_named(options, "USCRN"))
+    stations = [one for one in stations if one.name not in without]
+    weather = get_power([taken(one, years, folder) for one in stations], years, folder, power_url,
+                        **_named(options, "POWER"))
+    lines = [*(f"USCRN: {report}" for report in reports), f"POWER: {weather}",
+             *(f"{name}: left out, the server has no file of these years" for name in without)]
     return Path(store), lines + build(stations, years, folder, store)
 
 

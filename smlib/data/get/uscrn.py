@@ -19,21 +19,23 @@ def get_uscrn(stations, years, folder, url=None, **options):
     Returns
     -------
     list of fetch.Report
+    list of str
+        Stations without any file.
 
     Raises
     ------
     DataError
-        Also for a station without any file, which is more likely a wrong name or address than a station unheard of.
+        Also if no station has any file, which is more likely a wrong name or address than a network without data.
     """
     reports = [_fetch(stations, years, folder, url, options)]
     seconds = [table()[one.stand_in] for one in stations if one.stand_in and not held(one, years, folder)]
     if seconds:
         reports.append(_fetch(seconds, years, folder, url, options))
     without = [one.name for one in stations if taken(one, years, folder) is None]
-    if without:
+    if len(without) == len(stations):
         raise DataError(f"{address('uscrn', url)} has no file of {', '.join(without)} in {years[0]} to {years[-1]}: is "
                         "the name right, and the address?", variable="sites")
-    return reports
+    return reports, without
 
 
 def path_of(station, year):
