@@ -181,7 +181,9 @@ class _Fetch:
                     if twice:
                         raise DataError(f"what {item.url} gives is not what was asked for: {reason}",
                                         file=item.name) from None
-            if attempt < self.attempts and not self.transfer.stop.is_set():
+            if self.transfer.stop.is_set():
+                break
+            if attempt < self.attempts:
                 self.wait(attempt, asked, item)
         raise DataError(f"{item.url} failed {attempt} times, the last time for: {reason}", file=item.name)
 
