@@ -1,5 +1,6 @@
 """What no file can tell by itself: days that stand twice, other grids and regions, names that contradict each other."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -50,6 +51,7 @@ def _twice(held):
 def _station_numbers(held):
     """A number belongs to one station: the one of the table, or, if that does not know it, of most files."""
     table, names = studies.station_table(), {}
+    table = table[table.index != ""]
     for seen in held:
         named = uscrn.FILE.fullmatch(seen.file.name)
         if named and len(seen.wban) == 1:
@@ -70,6 +72,10 @@ def _station_numbers(held):
 def _days_twice(group, name):
     first = {}
     for seen in sorted(group, key=lambda seen: (len(seen.name), seen.name)):
+        if hour := seen.kind == "nldas" and re.search(r"A\d{8}\.\d{4}", seen.file.name):
+            if (known := first.setdefault(hour[0], seen)) is not seen:
+                seen.blame(f"its hour stands twice: also in {known.name}", "time")
+            continue
         again = [day for day in seen.maps[name] if day in first]
         if again:
             seen.blame(f"date {again[0]:%Y-%m-%d} stands twice: also in {first[again[0]].name}", "time")

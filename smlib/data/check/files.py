@@ -23,7 +23,7 @@ KINDS = {
 # By name alone, first match; what their content must be is asked by the inspectors.
 NAMES = (("smap", r"SMAP_L3_SM_P"), ("nldas", r"NLDAS_NOAH"), ("imerg", r"3B-DAY.*3IMERG|3IMERGDF"),
          ("modis", r"MCD43A4|MOD09|MCD12Q1|LC_Type1"), ("cci", r"(ESACCI|C3S)-SOILMOISTURE"), ("glass", r"GLASS\d\d"),
-         ("ascat", r"ASCAT|(?<![a-z])H(SAF|1\d\d_)"), ("srtm", r"SRTM|^[NS]\d\d[EW]\d{3}"))
+         ("ascat", r"ASCAT|(?<![a-z])H(SAF|1\d\d_)"), ("srtm", r"SRTM|^[NS]\d\d_?[EW]\d{3}|(?<![a-z])DEM(?![a-z])"))
 MAGIC = {b"\x89HDF\r\n\x1a\n": "HDF5", b"CDF": "NetCDF classic", b"PK\3\4": "zip", b"PK\5\6": "zip", b"II*\0": "TIFF",
          b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF", b"\x0e\x03\x13\x01": "HDF4", b"\x1f\x8b": "gzip",
          b"%PDF": "PDF", b"GRIB": "GRIB"}
@@ -101,7 +101,8 @@ def identify(seen):
         return seen.blame("is a partial download: fetch it again, or delete it")
     seen.kind = "beside"
     if name.startswith(".") or name in (SITES_CSV, mapped.MAP, RECORD) or suffix in BESIDE or \
-            re.match(rf"(?i)(readme|licen[sc]e|citation|{solus.TABLE})", name):
+            re.search(rf"(?i)^(readme|licen[sc]e|citation|ismn_|{solus.TABLE})|_static_variables\.csv$"
+                      r"|_cm_(l|h|rpi)\.tiff?$", name):  # of ISMN; of SOLUS100 the uncertainty
         return None
     seen.kind = "unknown"
     content, head = _content(file)
@@ -164,7 +165,7 @@ def _kind(file, suffix, head):
         return "solus"
     named = next((kind for kind, pattern in NAMES if re.search(pattern, name, re.IGNORECASE)), None)
     if named or suffix in GEOTIFF:
-        return named or "maps"
+        return named or ("srtm" if file.parent.name.lower() == "srtm" else "maps")
     return _of_netcdf(file)
 
 

@@ -10,8 +10,7 @@ import xarray as xr
 from smlib.data.check.tables import keep
 from smlib.data.check.values import check_values
 from smlib.data.readers import imerg, mapped, nldas, rasters, smap, solus
-from smlib.data.readers.daily_maps import read_maps
-from smlib.data.readers.map_files import GEOTIFF, NAMES, date_of
+from smlib.data.readers.map_files import GEOTIFF, NAMES, date_of, read_header
 from smlib.data.schema import KNOWN, DataError, validate
 
 # Other names of units than `mapped.UNITS` has, by canonical units: factor and offset.
@@ -25,6 +24,7 @@ PARTS = {"ascat": "soil_saturation", "cci": "soil_moisture", "smap": "soil_moist
          "lst": "land_surface_temperature", "et": "evapotranspiration", "fvc": "fractional_vegetation_cover",
          "porosity": "porosity"}
 MANY = 10**8  # values of a file beyond which eight of its days are looked at
+ENOUGH = 1000  # values from which their greatest tells a fraction from percent
 WINDOW = 512  # pixels along a side that are looked at in the middle of a large raster
 Layer = namedtuple("Layer", "name units read")  # `read` gives the raw values as float, NaN where declared missing
 
@@ -46,14 +46,8 @@ def see_grid(seen, look, quantity):
     if days is None and not KNOWN[quantity].static:
         with seen.catching():
             days = pd.DatetimeIndex([_date(seen)])
-    elif days is not None and len(days) == 1:
-        try:
-            named = _date(seen)
-        except DataError:  # no date in the name, or several: nothing to compare
-            named = days[0]
-        if named != days[0]:
-            seen.blame(f"is named {named:%Y-%m-%d} and holds {days[0]:%Y-%m-%d}: the name or the content is of another "
-                       "day", "time")
+    elif days is not None:
+        _compare_days(seen, days)
     for layer in layers:
         seen.units[quantity] = layer.units or f"none stated, taken for {KNOWN[quantity].units}"
         change = _units(layer.units, quantity)
@@ -63,18 +57,30 @@ def see_grid(seen, look, quantity):
         elif look:
             with seen.catching():
                 raw = layer.read()
-                check_values(raw * change[0] + change[1], raw, quantity, layer.name, seen.blame)
+                many = np.isfinite(raw).sum() > ENOUGH
+                check_values(raw * change[0] + change[1], raw, quantity, layer.name, seen.blame, whole=many)
                 if np.isnan(raw).all() and KNOWN[quantity].static:
                     seen.blame("every value is missing", layer.name)
     if days is not None:
         seen.maps[quantity] = days
-    if look and not seen.faults and quantity == "soil_moisture" and seen.kind == "maps":
-        read_maps([seen.file], seen.file.parent)
+    if not seen.faults and quantity == "soil_moisture" and seen.kind == "maps":
+        read_header(seen.file, {"grid": {}, "variables": {"soil_moisture": [{}]}})
 
 
 def _date(seen):
     """The day in the file's name; GLASS puts an A before it, and another date behind."""
     return date_of(seen.file, "A%Y%j" if seen.kind == "glass" else None)
+
+
+def _compare_days(seen, days):
+    """Blame a file of one day whose name has the date of another."""
+    try:
+        named = _date(seen)
+    except DataError:  # no date in the name, or several: nothing to compare
+        return
+    if len(days) == 1 and named != days[0]:
+        seen.blame(f"is named {named:%Y-%m-%d} and holds {days[0]:%Y-%m-%d}: the name or the content is of another day",
+                   "time")
 
 
 def _units(units, quantity):
@@ -112,20 +118,29 @@ def _geotiff(seen):
     from rasterio.warp import transform_bounds
     from rasterio.windows import Window
 
-    rasters.header((seen.file,))
+    if seen.kind in ("modis", "solus", "srtm"):
+        rasters.header((seen.file,))
     with rasterio.open(seen.file) as tif:
         shape, count, units = tif.shape, tif.count, tif.units[0] or ""
-        west, south, east, north = transform_bounds(tif.crs, 4326, *tif.bounds, densify_pts=21)
+        if tif.transform.is_identity:
+            raise DataError("does not say where its cells are (no geotransform)")
+        west, south, east, north = tif.bounds
+        degrees = tif.crs is None and max(abs(west), abs(east)) <= 361 and max(abs(south), abs(north)) <= 91
+        if tif.crs is None and not degrees:
+            raise DataError("does not say what its coordinates are (no CRS), and they are not degrees")
+        if not degrees:
+            west, south, east, north = transform_bounds(tif.crs, 4326, *tif.bounds, densify_pts=21)
         height, width = (min(n, WINDOW) for n in shape)
     if count > 1 and seen.kind == "maps":
-        read_maps([seen.file], seen.file.parent)  # says which bands there are if none is told to be moisture
+        with seen.catching():  # which bands there are, if none is told to be moisture
+            read_header(seen.file, {"grid": {}, "variables": {"soil_moisture": [{}]}})
 
     def read():
         with rasterio.open(seen.file) as tif:
             part = Window((shape[1] - width) // 2, (shape[0] - height) // 2, width, height)
             try:
                 raw = np.ma.filled(tif.read(1, window=part, masked=True).astype(float), np.nan)
-                _last_block(tif, seen)
+                tif.read(1, window=Window(shape[1] - 1, shape[0] - 1, 1, 1))  # a file that is cut off lacks the last
             except rasterio.errors.RasterioError as error:
                 raise DataError(f"cannot be read ({error}): truncated?") from None
             return raw * tif.scales[0] + tif.offsets[0]
@@ -134,13 +149,6 @@ def _geotiff(seen):
     rows = np.linspace(north - half[0], south + half[0], shape[0])
     columns = np.linspace(west + half[1], east - half[1], shape[1])
     return [Layer("band 1", units, read)], (rows, columns), None
-
-
-def _last_block(tif, seen):
-    """The last block is the last to be written: a file that is cut off lacks it."""
-    from rasterio.windows import Window
-
-    tif.read(1, window=Window(tif.width - 1, tif.height - 1, 1, 1))
 
 
 def _netcdf(seen, quantity):
@@ -221,11 +229,11 @@ def see_canonical(seen, look, quantity):
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         return seen.blame(f"cannot be opened ({str(error)[:200]}): truncated?")
     with ds:
-        for name in ds.data_vars:
+        if not ds.data_vars:
+            seen.blame("holds no variable")
+        for name in ds.data_vars if look or "site" in ds.dims else []:
             with seen.catching():
                 validate(ds.drop_vars([other for other in ds.data_vars if other != name]), needs=())
-        with seen.catching():
-            validate(ds)
         if "lat" in ds.coords and "y" in ds.dims:
             seen.grid = ds["lat"].values, ds["lon"].values
             _check_grid(seen, seen.grid)
@@ -236,7 +244,10 @@ def see_canonical(seen, look, quantity):
         if "site" in ds.dims:
             keep(seen, ds.load())
         else:
-            seen.maps |= {str(name): ds.indexes["time"] for name in ds.data_vars if "time" in ds[name].dims}
+            never = pd.DatetimeIndex([])
+            for name, da in ds.data_vars.items():
+                seen.maps[str(name)] = ds.indexes["time"] if "time" in da.dims else never
+            _compare_days(seen, ds.indexes.get("time", never))
     return None
 
 
@@ -246,12 +257,7 @@ def see_product(seen, look, quantity):
           "imerg": lambda: imerg.read_imerg([seen.file])}[seen.kind]()
     seen.grid = ds["lat"].values, ds["lon"].values
     _check_grid(seen, seen.grid)
-    try:
-        named = _date(seen)
-        if named not in ds.indexes["time"]:
-            seen.blame(f"is named {named:%Y-%m-%d} and holds {ds.indexes['time'][0]:%Y-%m-%d}", "time")
-    except DataError:
-        pass  # the name has no date, and the content has
+    _compare_days(seen, ds.indexes["time"])
     for name, da in ds.data_vars.items():
         seen.units[str(name)] = KNOWN[name].units
         seen.maps[str(name)] = ds.indexes["time"]
@@ -268,7 +274,7 @@ def see_raster(seen, look, quantity):
     if seen.kind == "solus":
         key, depth = solus.FILE.fullmatch(seen.file.name).groups()
         if key.lower() not in solus.PROPERTIES:
-            seen.note = f"{key} is not used"
+            seen.note = f"{key.lower()} is not used"
             return
         name, scalar, factor = solus.PROPERTIES[key.lower()]
         if not list(seen.file.parent.glob(f"{solus.TABLE}*.csv")):  # which has factors of its own

@@ -10,7 +10,7 @@ from smlib.data import sources
 from smlib.data.check import across, grids, studies, tables
 from smlib.data.check.files import KINDS, PARTIAL, Fault, Seen, check_record, identify, recorded
 from smlib.data.readers import daily_maps, mapped
-from smlib.data.readers.common import SITES_CSV
+from smlib.data.readers.common import SITES_CSV, read_places
 from smlib.data.readers.map_files import NETCDF
 from smlib.data.schema import DataError
 
@@ -81,9 +81,14 @@ def _look_at(folder, study):
             seen.kind = "mapped"
         elif _is_store(seen.file):
             seen.kind = "canonical"
+        elif seen.file.parent in plans["faults"] and seen.file.name != mapped.MAP:
+            seen.kind, seen.note = "beside", "its columns.yml has a fault"
         else:
             with seen.catching():
                 identify(seen)
+        if seen.file.name in (SITES_CSV, mapped.MAP):
+            with seen.catching():
+                _check_beside(seen.file, plans)
         if seen.file.is_file():
             check_record(seen, expected.get(seen.file.resolve()))
     groups = {}
@@ -94,10 +99,15 @@ def _look_at(folder, study):
         for k, seen in enumerate(group):
             with seen.catching():
                 _inspect(seen, root, k % step == 0, plans, study)
-    for plan_folder, error in plans.get("faults", {}).items():
-        held.append(Seen(plan_folder / mapped.MAP, (plan_folder / mapped.MAP).relative_to(root).as_posix(), "unknown"))
-        held[-1].blame(error.rule, error.variable)
     return held
+
+
+def _check_beside(file, plans):
+    """The files that say where stations are and which column is what, which are no data but may be wrong."""
+    if file.name == SITES_CSV:
+        read_places(file.parent)
+    elif file.parent in plans["faults"]:
+        raise plans["faults"][file.parent]
 
 
 def _inspect(seen, root, look, plans, study):
@@ -122,7 +132,7 @@ def _walk(folder):
     """Files and Zarr stores under a folder, without what hides, unless that is a partial download."""
     found = []
     for path in sorted(folder.iterdir()):
-        hidden = path.name.startswith((".", "__MACOSX"))
+        hidden = path.name.startswith((".", "__MACOSX", "python_metadata"))
         if path.is_dir():
             found += [path] if _is_store(path) else [f for f in _walk(path) if not hidden or f.suffix in PARTIAL]
         elif path.is_file() and (not hidden or path.suffix in PARTIAL):

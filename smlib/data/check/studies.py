@@ -29,8 +29,14 @@ def quantity(seen, study):
 
 
 def part(seen, study):
-    """``network/part`` of a file in a folder of the correction study, else nothing."""
-    return "/".join(seen.name.split("/")[:2]) if study == "correction" and seen.name.count("/") > 1 else ""
+    """The part of a folder that a file is in: ``network/part`` of the correction study, a product of those with many.
+
+    The folder of the other studies is one source; folders of years are no parts.
+    """
+    folders = [name for name in seen.name.split("/")[:-1] if not name.isdigit()]
+    if study == "correction":
+        return "/".join(folders[:2]) if len(folders) > 1 else ""
+    return "" if study in ("stations", "nudging") else "".join(folders[:1])
 
 
 def units(name):
@@ -57,9 +63,8 @@ def period(days):
 
 
 def station_table():
-    """The stations of USCRN that we know, by WBAN number without leading zeros: DataFrame station, lat, lon, ..."""
+    """The stations of USCRN that we know: DataFrame station, lat, lon, ..., by WBAN number without leading zeros."""
     table = read_csv(paths.DATA / STATIONS_CSV, missing=(), dtype=str, keep_default_na=False)
-    table = table[table["wban"] != ""]
     return table.set_index(table["wban"].str.lstrip("0")).astype({"lat": float, "lon": float})
 
 
@@ -155,6 +160,9 @@ def _conus(held, about):
     for name in about["variables"]:
         if name not in have and not (name in FROM_ELEVATION and "elevation" in have):
             missing.append(f"{name}, of {_sources(about, name)}")
+    if "swir_transform" in have:
+        without = len(union(have["swir_transform"]).difference(union(have.get("quality", [[]]))))
+        missing += [f"the files of quality of MODIS, on {without} days"] if without else []
     spans = [(name, union(days)) for name, days in have.items() if name in about["variables"] and any(map(len, days))]
     return missing, _common(spans)
 

@@ -218,6 +218,9 @@ def see_ismn(seen, folder):
             if broken := archive.testzip():
                 return seen.blame(f"is damaged at {broken}: truncated?")
             names = [name for name in archive.namelist() if name.endswith(".stm")]
+            if outside := [n for n in archive.namelist() if n.startswith(("/", "\\")) or ":" in n.split("/")[0]
+                           or ".." in n.replace("\\", "/").split("/")]:
+                return seen.blame(f"holds a path outside itself ({outside[0]})")
             if not names:
                 return seen.blame("holds no .stm file: it is no ISMN archive; unpack it if it is something else")
             for name in names:
