@@ -71,7 +71,7 @@ def get(name: Annotated[str, typer.Argument(help="A product, or stations-open; w
 
 @data.command()
 def check(path: Annotated[str, typer.Argument(help="A file, folder or store of your own, or embedded.")],
-          study: Annotated[str | None, typer.Option("--for", metavar="STUDY", help="Name every fault of every file, and "
+          study: Annotated[str | None, typer.Option("--for", metavar="STUDY", help="Name every fault of a file, and "
                                                     "what this study still needs: stations, nudging, fusion, forecast "
                                                     "or correction.")] = None):
     """Open a source as a notebook would, and say what it holds or the one rule that it breaks."""
