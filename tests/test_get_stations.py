@@ -92,7 +92,7 @@ def test_addresses_are_a_setting(monkeypatch):
 def test_what_uscrn_refuses(site, tmp_path):
     path = "/crn/2013/CRND0103-2013-TX_Palestine_6_WNW.txt"
     palestine, own = stations.stations("Palestine-6-WNW"), TABLE["TX_Palestine_6_WNW"]
-    for change, rule in (({"wban": "53969"}, "WBANNO is 53969, where data/stations/uscrn.csv has 53968"),
+    for change, rule in (({"wban": "53969"}, "WBANNO is 53969, where data/uscrn_stations.csv has 53968"),
                          ({"lat": 41.78}, "LATITUDE is 41.78")):
         site.put(path, year_of("x", 2013, **{"wban": own.wban, "lat": own.lat, "lon": own.lon, "days": 40} | change))
         with pytest.raises(DataError, match=rule):

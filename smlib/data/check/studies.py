@@ -17,7 +17,7 @@ STUDIES = ("stations", "nudging", "fusion", "forecast", "correction")
 YEAR = 365  # days: less has no two summers to learn a season from and be tested in
 GLASS = {"GLASS10": "fractional_vegetation_cover", "GLASS11": "evapotranspiration"}
 FROM_ELEVATION = ("slope", "aspect", "curvature", "flow_accumulation")
-STATIONS_CSV = "stations/uscrn.csv"
+STATIONS_CSV = "uscrn_stations.csv"
 
 
 def quantity(seen, study):

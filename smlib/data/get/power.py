@@ -41,7 +41,7 @@ def get_power(stations, years, folder, url=None, **options):
 def _place(station, folder):
     files = sorted(folder.glob(f"{USCRN}/*/CRND0103-*-{station.name}.txt"))
     if not files:
-        raise DataError("is not in data/stations/uscrn.csv, and there is no file that says where it is: get its USCRN "
+        raise DataError("is not in data/uscrn_stations.csv, and there is no file that says where it is: get its USCRN "
                         "files first", variable=station.name)
     held = read_year(files[-1])
     return float(held["LATITUDE"].iloc[-1]), float(held["LONGITUDE"].iloc[-1])

@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Z]{2}_[\w.]+_\d+_[NESW]{1,3}")  # as NOAA's files are nam
 
 @dataclass(frozen=True)
 class Station:
-    """A USCRN station as ``data/stations/uscrn.csv`` has it; NaN and "" where it does not know.
+    """A USCRN station as ``data/uscrn_stations.csv`` has it; NaN and "" where it does not know.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Station:
 
 def table():
     """Every `Station` of the table by name."""
-    rows = read_csv(paths.DATA / "stations" / "uscrn.csv", missing=(), dtype=str, keep_default_na=False)
+    rows = read_csv(paths.DATA / "uscrn_stations.csv", missing=(), dtype=str, keep_default_na=False)
     return {row["station"]: Station(row["station"], row["wban"], float(row["lat"]), float(row["lon"]),
                                     row["land_cover"], row["wang2024"], row["stand_in"])
             for row in rows.to_dict("records")}

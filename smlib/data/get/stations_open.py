@@ -45,7 +45,7 @@ def build(stations, years, folder, store):
     files = {one: [folder / path_of(one.name, year) for year in held(one, years, folder)] for one in taking.values()}
     points = [folder / POWER / f"{one.name}.json" for one in files]
     key = _key([*(file for some in files.values() for file in some), *points, Path(__file__),
-                paths.DATA / "published" / SPLITS, paths.DATA / "stations" / "uscrn.csv"])
+                paths.DATA / "published" / SPLITS, paths.DATA / "uscrn_stations.csv"])
     lines = []
     cuts, places = _splits(), {}
     for wanted, one in taking.items():

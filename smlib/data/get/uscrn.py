@@ -68,5 +68,5 @@ def _check(station, file):
                                  ("LONGITUDE", station.lon, NEAR)):
         off = (year[field] - wanted).abs() > apart
         if off.any():
-            raise DataError(f"is {year[field][off].iloc[0]:g}, where data/stations/uscrn.csv has {wanted:g}", file=file,
+            raise DataError(f"is {year[field][off].iloc[0]:g}, where data/uscrn_stations.csv has {wanted:g}", file=file,
                             variable=field)
