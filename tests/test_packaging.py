@@ -37,7 +37,7 @@ def _normal(name):
 def _pins():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     return {_normal(name): version for name, version in
-            (line.split("==") for line in lines if line and not line.startswith("#"))}
+            (line.split(";")[0].strip().split("==") for line in lines if line and not line.startswith("#"))}
 
 
 def _bounds(requirements):

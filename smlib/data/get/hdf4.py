@@ -13,8 +13,12 @@ TILE_M, WEST_M, NORTH_M = 1111950.5196666666, -20015109.354, 10007554.677  # a t
 
 def to_geotiff(file, bands=BANDS):
     """Write each of `bands` of a tile ``MCD43A4.A2018001.h10v05....hdf`` beside it as GeoTIFF; the paths."""
-    from pyhdf.error import HDF4Error
-    from pyhdf.SD import SD
+    try:
+        from pyhdf.error import HDF4Error
+        from pyhdf.SD import SD
+    except ImportError as error:  # there are no wheels for every platform
+        raise DataError(f"needs pyhdf to be read, which is not installed here ({error}): conda-forge has it, or "
+                        "convert the tiles to GeoTIFF", file=file) from error
     from rasterio.transform import from_origin
 
     place = re.search(r"\.(A\d{7})\.h(\d\d)v(\d\d)\.", file.name)
