@@ -6,7 +6,7 @@ import torch
 
 from smlib import explain, paths
 from smlib.correction.data import AUXILIARIES
-from smlib.correction.tables import read
+from smlib.correction.tables import AGAINST, read
 from smlib.correction.triple import anomalies, collocate, true_error
 from smlib.data.schema import DataError
 
@@ -151,17 +151,20 @@ def triplets(study, after, protocol="strict", season="removed", draws=500, seed=
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
 
 
-def error_parts(study, made, protocol, against="in_situ", least=30):
+def error_parts(study, made, protocol, against="in situ", least=30):
     """Where the mean squared error lies, mean over cells: DataFrame network, product, method, part, value (m6 m-6).
 
     MSE = bias^2 + (s_f - s_o)^2 + 2 s_f s_o (1 - r): bias, amplitude and timing (Gupta et al. 2009, Eq. 4), over the
     days that all methods of a product have.
 
     made : mapping of (network, product, method) -> (member, cell, day)
+    against : "in situ" or "truth"; a product of which nobody knows the truth is left out
     """
     rows = []
     for network, product in study.pairs:
-        observed = getattr(study.networks[network].matched[product], against)
+        observed = getattr(study.networks[network].matched[product], AGAINST[against])
+        if observed is None:
+            continue
         read_ones = {method: read(study, (network, product), values, protocol)
                      for (n, p, method), values in made.items() if (n, p) == (network, product)}
         common = np.isfinite(observed) & np.logical_and.reduce([np.isfinite(v) for v in read_ones.values()])

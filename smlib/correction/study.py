@@ -9,6 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import torch
 from filelock import FileLock
 
 from smlib import paths
@@ -87,7 +88,9 @@ def open_study(source="twin", networks=NETWORKS, products=PRODUCTS, scale="smoke
 
 @cache
 def _code():
-    return hashlib.sha256(b"".join(file.read_bytes() for file in CODE)).hexdigest()
+    files = [*CODE, paths.DATA / "published" / "xie2025_table2_hyperparameters.csv"]
+    versions = f"{torch.__version__} {np.__version__}".encode()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + versions).hexdigest()
 
 
 def kept(name, key, make):
