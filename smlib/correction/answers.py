@@ -36,23 +36,15 @@ def verdict(skills, protocol="strict"):
     return said
 
 
-def improvement(table, combination, method="MLSTM"):
+def improvement(table, combination, weight):
     """What correcting was worth: RMSE before and after under each protocol, medians over networks and products."""
     some = table[(table["metric"] == "RMSE") & (table["against"] == "in situ")]
     raw = some[some["method"] == "raw"].groupby("protocol")["value"].median()
-    ours = some[(some["method"] == method) & (some["combination"] == combination)].groupby("protocol")["value"].median()
+    ours = some[(some["method"] == "MLSTM") & (some["combination"] == combination)
+                & (some["weight"] == weight)].groupby("protocol")["value"].median()
     words = [f"{protocol} {ours[protocol]:.3f} (product {raw[protocol]:.3f})" for protocol in MEANING
              if protocol in ours]
     return f"Median RMSE against in-situ moisture after correction, m³ m⁻³: {', '.join(words)}."
-
-
-def gains(table, combination, method="MLSTM", protocol="strict"):
-    """Which product gains most: share of the RMSE removed, mean over networks: Series by product."""
-    some = table[(table["metric"] == "RMSE") & (table["against"] == "in situ") & (table["protocol"] == protocol)]
-    raw = some[some["method"] == "raw"].set_index(["network", "product"])["value"]
-    ours = some[(some["method"] == method) & (some["combination"] == combination)].set_index(
-        ["network", "product"])["value"]
-    return (1 - ours / raw).groupby("product").mean().sort_values(ascending=False)
 
 
 def grid_matching(table, combination):
