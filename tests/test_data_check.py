@@ -386,6 +386,8 @@ def test_products_for_the_correction_study(tmp_path):
     assert not faults and not any(line.startswith("  missing: ") for line in lines)
     assert "HOBE/lst: land_surface_temperature (K), 1 files" in text and "no folder of CTP-SMTMN, OZNET, SNOTEL" in text
     assert "HOBE: without smap" in text
+    assert any(line.startswith("  run next: python -m smlib run book/correction/improve.ipynb -p source=")
+               and line.endswith("""-p 'networks=["HOBE"]'""") for line in lines)
     nc(home / "lst/lst.nc", "2017-01-01", "LST", value=280.0, units="degC")
     nc(home / "ascat/ascat.nc", pd.date_range("2017-01-01", periods=60), "ssm", value=0.4, units="%")
     nc(home / "fvc/fvc.nc", "2017-01-01", "fvc", value=50.0, units="1")

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,9 @@ def lines(study, folder, held, faulty):
     command = about["run"].replace("{folder}", shlex.quote(str(folder)))
     if study == "nudging" and (split := _split(held)):
         command += split
+    networks = sorted(path.parent.name for path in Path(folder).glob("*/stations")) if study == "correction" else []
+    if networks:
+        command += f" -p {shlex.quote(f'networks={json.dumps(networks)}')}"
     if not (paths.ROOT / command.split()[4]).exists():
         yield f"  run next: the page {command.split()[4]} is not there yet"
         return
