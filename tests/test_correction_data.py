@@ -340,6 +340,23 @@ def test_only_some_products(mine):
     refused(mine, "one of ascat, cci, smap")
 
 
+@pytest.mark.parametrize("dims", [("lat", "lon"), ("y", "x"), ("longitude", "latitude")])
+def test_porosity_in_netcdf_whatever_its_dims_are_called(mine, whole, dims):
+    grid = axes(*BOX, 0.05)
+    shutil.rmtree(mine / "porosity")
+    (mine / "porosity").mkdir()
+    values, coords = np.full(grid.shape, 0.4, np.float32), {"lat": ("lat", grid.lat), "lon": ("lon", grid.lon)}
+    if dims == ("y", "x"):
+        coords = {"lat": ("y", grid.lat), "lon": ("x", grid.lon)}
+    elif dims[0] == "longitude":
+        values, coords = values.T, {"longitude": ("longitude", grid.lon), "latitude": ("latitude", grid.lat)}
+    xr.Dataset({"porosity": (dims, values, {"units": "m3 m-3"})}, coords).to_netcdf(mine / "porosity" / "n.nc",
+                                                                                     engine="scipy")
+    np.testing.assert_allclose(opened(mine)[1]["ASCAT"].values, whole[1]["ASCAT"].values, rtol=1e-5)
+    xr.Dataset({"porosity": (("a", "b"), values)}).to_netcdf(mine / "porosity" / "n.nc", engine="scipy")
+    refused(mine, "must lie along latitudes and longitudes")
+
+
 def test_ascat_as_a_fraction_or_without_porosity(mine):
     maps(mine, "ascat", values=0.5)
     error = refused(mine, "never exceeds 0.5.* percent of saturation: a fraction")

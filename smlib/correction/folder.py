@@ -211,12 +211,17 @@ def _nc(file):
     name = _entry(file, "porosity")["column"]
     with xr.open_dataset(file) as ds:
         da = ds[name].squeeze().load()
-    axes = {str(d).lower()[:3]: d for d in da.dims}
-    if da.ndim != 2 or set(axes) != {"lat", "lon"} or not set(da.dims) <= set(da.coords):
-        raise DataError(f"must lie along lat and lon: its dims are {da.dims}", file=file, variable=name)
-    da = da.transpose(axes["lat"], axes["lon"])
-    return xr.DataArray(da.values, {"lat": ("y", da[axes["lat"]].values), "lon": ("x", da[axes["lon"]].values)},
-                        ("y", "x")), da.attrs.get("units")
+        along = {}  # each axis by its latitudes or longitudes, whatever its dim is called
+        for axis in ("lat", "lon"):
+            held = [ds[v].load() for v in ds.variables if str(v).lower().startswith(axis) and ds[v].ndim == 1
+                    and ds[v].dims[0] in da.dims]
+            if len(held) == 1:
+                along[axis] = held[0]
+    if da.ndim != 2 or {a.dims[0] for a in along.values()} != set(da.dims):
+        raise DataError(f"must lie along latitudes and longitudes: its dims are {da.dims}", file=file, variable=name)
+    lat, lon = along["lat"], along["lon"]
+    values = da.transpose(lat.dims[0], lon.dims[0]).values
+    return xr.DataArray(values, {"lat": ("y", lat.values), "lon": ("x", lon.values)}, ("y", "x")), da.attrs.get("units")
 
 
 def _tif(file):
