@@ -195,6 +195,8 @@ def test_clear_errors(made):
                        ((np.full_like(values, 0.3), auxiliaries, target), "the same in all")):
         with pytest.raises(DataError, match=say):
             ExponentialFilter().fit(*wrong)
+    with pytest.raises(DataError, match="all that LinearRegression predicts from is the same"):
+        LinearRegression().fit(np.full_like(values, 0.3), np.ones_like(auxiliaries), target)
     with pytest.raises(DataError, match="one number for each"):
         MeanStd().fit(values, auxiliaries, target, cells=[1, 2])
     with pytest.raises(DataError, match="dates"):

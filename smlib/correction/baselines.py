@@ -6,7 +6,7 @@ One estimator serves one product of one network, after scikit-learn's convention
 both there, and on nothing else**: the caller sets to NaN what is to be kept for the test. A prediction is NaN where the
 product is (`Climatology` needs none), so all methods are scored on the same days. Predictions are not clipped.
 
-``by_cell=True`` fits a relation to each cell with at least `least` training pairs, in which the product varies. A cell
+``by_cell=True`` fits a relation to each cell with at least `least` training pairs, in which a predictor varies. A cell
 without one has the relation of all cells pooled, and ``pooled_cells_`` names, after ``predict``, the cells for which
 that was so.
 """
@@ -40,7 +40,7 @@ class Correction(BaseEstimator):
     def fit(self, values, auxiliaries, target, cells=None):
         """Learn ``pooled_`` and ``own_`` (a dict of cell number -> relation) from the pairs; returns self.
 
-        Raises `DataError` where shapes do not fit, or no pair is left, or the product never varies in them.
+        Raises `DataError` where shapes do not fit, fewer than two pairs are left, or no predictor varies in them.
         """
         values, auxiliaries, cells = _checked(values, auxiliaries, cells)
         target = np.asarray(target, float)
@@ -50,8 +50,8 @@ class Correction(BaseEstimator):
         x = self._predictors(values, auxiliaries)
         pairs = self._complete(self._known(values), x) & np.isfinite(target)
         if not self._enough(x[pairs], 2):
-            raise DataError(f"{pairs.sum()} training pairs of product and in-situ moisture are too few, or the product "
-                            "is the same in all of them", variable="target")
+            raise DataError(f"{pairs.sum()} training pairs of predictors and in-situ moisture are too few, or all that "
+                            f"{type(self).__name__} predicts from is the same in all of them", variable="target")
         self.pooled_ = self._relation(x[pairs], target[pairs])
         self.own_ = {}
         for cell, xs, ys, seen in zip(cells, x, target, pairs, strict=True):

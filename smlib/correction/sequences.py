@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from smlib.correction.data import AUXILIARIES
 from smlib.data.windows import Windows
 
-LETTERS = "FPLE"  # of the auxiliaries, in the order of their columns
+LETTERS = "".join(AUXILIARIES)  # in the order of their columns
 LONGEST_GAP = 8  # days that an auxiliary is interpolated over, the days between two composites
 STALE_DAYS = 10.0  # the age of the last observation, in these, up to 1
 VALIDATION = 5  # every so-many-th sequence is for choosing the epoch
