@@ -67,6 +67,18 @@ def test_scores_are_those_of_the_members_that_a_protocol_reads(scores):
     assert len(scores) == 4 * len(PROTOCOLS) * 2 * 5
 
 
+def test_against_the_truth_all_methods_share_the_days_of_the_stations():
+    """What knows every day is scored on no other days than the mean of the stations."""
+    data = made_study().networks["HILL"].matched["SMAP"]
+    error = np.where(np.isfinite(data.in_situ), 0.01, 0.9)
+    everywhere = np.broadcast_to(data.truth + error, (MEMBERS, *error.shape))
+    found = pd.concat([tables.scores(made_study(), {key("linear"): everywhere}, ("strict",), **FAST),
+                       tables.in_situ_as_estimate(made_study(), **FAST)])
+    assert (found["n"] == np.isfinite(data.in_situ).sum()).all()
+    rmse = found[(found["metric"] == "RMSE") & (found["against"] == "truth")].set_index("method")["value"]
+    assert rmse["linear"] == pytest.approx(0.01, abs=1e-6)
+
+
 def test_without_a_known_truth_nothing_is_scored_against_it(made):
     points, smap, _ = made_up()
     measured = made_study(replace(points, truth=None), replace(smap, truth=None))
@@ -297,6 +309,19 @@ def test_an_auxiliary_that_is_never_left_out_has_no_cost():
     assert costs["printed"].isna().all()
 
 
+def test_without_all_four_nothing_can_be_left_out():
+    rows = [{"network": "A", "product": "SMAP", "combination": c, "metric": "RMSE", "value": 0.03}
+            for c in ("LEP", "LEF")]
+    costs = interpreting.left_out(pd.DataFrame(rows))
+    assert costs.empty
+    shares = pd.DataFrame({"network": "A", "auxiliary": list("LEP"), "share": [0.2, 0.3, 0.5],
+                           "printed": [0.1, 0.2, 0.3]})
+    found = interpreting.agreement(shares, costs).iloc[0]
+    assert found["with_printed_r"] == pytest.approx(1)
+    assert np.isnan(found["with_our_costs"])
+    assert np.isnan(found["with_printed_costs"])
+
+
 def noisy(size, seed=4):
     """Forecasts by all members: the truth with noise of a known size, on the days of the product."""
     data = made_study().networks["HILL"].matched["SMAP"]
@@ -338,7 +363,7 @@ def test_parts_of_the_error_add_up_and_tell_bias_amplitude_and_timing_apart():
     found = interpreting.error_parts(made_study(), {(*KEY, name): np.broadcast_to(v, (MEMBERS, *v.shape))
                                                     for name, v in made.items()}, "strict", "truth")
     parts = found.pivot_table(index="method", columns="part", values="value")
-    common = np.isfinite(gaps)
+    common = np.isfinite(gaps) & np.isfinite(data.in_situ)  # the truth too is that of days with in-situ moisture
     for name, values in made.items():
         square = np.mean([np.mean((values - o)[cell][common[cell]] ** 2) for cell in range(6)])
         assert parts.loc[name].sum() == pytest.approx(square)

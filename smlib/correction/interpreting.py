@@ -5,12 +5,14 @@ import pandas as pd
 import torch
 
 from smlib import explain, paths
+from smlib.correction import summary
 from smlib.correction.data import AUXILIARIES
-from smlib.correction.tables import AGAINST, read
+from smlib.correction.study import baselines
+from smlib.correction.tables import read, reference
 from smlib.correction.triple import anomalies, collocate, true_error
 from smlib.data.schema import DataError
 
-PRINTED = {"F": "FVC", "P": "PRE", "L": "LST", "E": "ET"}
+PRINTED = {letter: name for name, letter in summary.PRINTED.items()}
 PARTS = ("bias", "amplitude", "timing")
 
 
@@ -67,8 +69,8 @@ def _last_day(trained, member):
 def left_out(table):
     """What leaving out an auxiliary costs: RMSE of the combination without it less that of all four.
 
-    table : `smlib.correction.tables.scores` of stage 1 under one protocol; returns DataFrame network, auxiliary,
-    product, value and, where print has both, printed.
+    table : `smlib.correction.tables.scores` of stage 1 under one protocol; returns DataFrame network, product,
+    auxiliary, value and, where print has both, printed; without a row where no combination has all four.
     """
     some = table[table["metric"] == "RMSE"].set_index(["network", "product", "combination"])
     rows = []
@@ -82,7 +84,7 @@ def left_out(table):
             rows.append({"network": network, "product": product, "auxiliary": letter,
                          "value": rest["value"] - whole["value"],
                          "printed": rest.get("printed", np.nan) - whole.get("printed", np.nan)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["network", "product", "auxiliary", "value", "printed"])
 
 
 def agreement(shares, costs):
@@ -151,18 +153,23 @@ def triplets(study, after, protocol="strict", season="removed", draws=500, seed=
     return pd.concat(parts, ignore_index=True).reindex(columns=columns) if parts else pd.DataFrame(columns=columns)
 
 
+def beside_raw(study, after):
+    """What `error_parts` takes of a correction (network, product) -> (member, cell, day): "MLSTM", and "raw"."""
+    return {(*pair, "MLSTM"): values for pair, values in after.items()} | baselines(study, ["raw"])
+
+
 def error_parts(study, made, protocol, against="in situ", least=30):
     """Where the mean squared error lies, mean over cells: DataFrame network, product, method, part, value (m6 m-6).
 
     MSE = bias^2 + (s_f - s_o)^2 + 2 s_f s_o (1 - r): bias, amplitude and timing (Gupta et al. 2009, Eq. 4), over the
-    days that all methods of a product have.
+    days with in-situ moisture that all methods of a product have.
 
     made : mapping of (network, product, method) -> (member, cell, day)
     against : "in situ" or "truth"; a product of which nobody knows the truth is left out
     """
     rows = []
     for network, product in study.pairs:
-        observed = getattr(study.networks[network].matched[product], AGAINST[against])
+        observed = reference(study.networks[network].matched[product], against)
         if observed is None:
             continue
         read_ones = {method: read(study, (network, product), values, protocol)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from smlib.correction.scores import METRICS
 
-def wide(table, metrics=("R", "MAE", "RMSE", "ubRMSE", "bias")):
-    """Methods by metric under every protocol, median over the products of a network: a styled DataFrame."""
+
+def wide(table, metrics=METRICS):
+    """Methods by network and product: metrics under `strict`, RMSE under the other protocols: a styled DataFrame."""
     some = table[table["metric"].isin(metrics)]
     by = ["network", "product", "method"]
     strict = some[some["protocol"] == "strict"].pivot_table(index=by, columns="metric", values="value", sort=False,
@@ -22,10 +24,10 @@ def beside_printed(table):
     ours = table[table["protocol"].isin(["paper", "strict"])]
     by = ["network", "product", "combination"]
     found = ours.pivot_table(index=by, columns=["metric", "protocol"], values="value", sort=False)
-    for metric in ("R", "MAE", "RMSE", "ubRMSE", "bias"):
+    for metric in METRICS:
         found[metric, "printed"] = table[table["metric"] == metric].groupby(by)["printed"].first()
     odd = table.groupby(by)["odd"].any().reindex(found.index).map({True: "odd", False: ""})
-    columns = [(m, p) for m in ("R", "MAE", "RMSE", "ubRMSE", "bias") for p in ("printed", "paper", "strict")]
+    columns = [(m, p) for m in METRICS for p in ("printed", "paper", "strict")]
     found = found[columns]
     found["", "in print"] = odd
     return found.style.format("{:.3f}", na_rep="–", subset=columns)

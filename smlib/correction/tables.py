@@ -16,9 +16,24 @@ AGAINST = {"in situ": "in_situ", "truth": "truth"}  # what can be scored against
 
 
 def read(study, key, forecasts, protocol):
-    """(cell, day) of one method's forecasts (member, cell, day) as a protocol reads them; key: (network, product)."""
+    """(cell, day) of one method's forecasts (member, cell, day) as a protocol reads them; key: network, product, ..."""
     one = study.networks[key[0]]
     return one.folds.assemble(protocol, one.matched[key[1]].cells["group"].to_numpy(), forecasts)
+
+
+def reference(data, against):
+    """What a product is scored against, (cell, day) m3 m-3, of a `Matched` and one of `AGAINST`; None if not known.
+
+    The truth is that of days with in-situ moisture: so what knows more days is scored on the same ones.
+    """
+    observed = getattr(data, AGAINST[against])
+    return None if observed is None else np.where(np.isfinite(data.in_situ), observed, np.nan)
+
+
+def _rows(key, forecast, observed, draws, seed):
+    """`score` as rows of `SCORES`; key: the first seven columns."""
+    found = score(forecast, observed, draws, seed)
+    return [(*key, metric, *found[metric], found["n"][0]) for metric in METRICS]
 
 
 def scores(study, made, protocols=PROTOCOLS, against=tuple(AGAINST), draws=500, seed=0):
@@ -29,21 +44,16 @@ def scores(study, made, protocols=PROTOCOLS, against=tuple(AGAINST), draws=500, 
     ----------
     made : mapping of (network, product, method, combination, weight) -> (member, cell, day)
         combination and weight are "" and NaN for what has none.
-    against : of `AGAINST`; truth is left out where nobody knows it
+    against : of `AGAINST`, see `reference`; truth is left out where nobody knows it
     """
     rows = []
-    for (network, product, method, combination, weight), forecasts in made.items():
-        data = study.networks[network].matched[product]
+    for key, forecasts in made.items():
+        known = {name: reference(study.networks[key[0]].matched[key[1]], name) for name in against}
         for protocol in protocols:
-            forecast = read(study, (network, product), forecasts, protocol)
-            for name in against:
-                observed = getattr(data, AGAINST[name])
-                if observed is None:
-                    continue
-                found = score(forecast, observed, draws, seed)
-                n = found.pop("n")[0]
-                rows += [(network, product, method, combination, weight, protocol, name, metric, *value, n)
-                         for metric, value in found.items()]
+            forecast = read(study, key, forecasts, protocol)
+            for name, observed in known.items():
+                if observed is not None:
+                    rows += _rows((*key, protocol, name), forecast, observed, draws, seed)
     return pd.DataFrame(rows, columns=SCORES)
 
 
@@ -59,10 +69,8 @@ def against_estimates(study, made, estimates, draws=500, seed=0):
         for (n2, p2, other), u in estimates.items():
             if (n2, p2) != (network, product) or (combination and combination != other):
                 continue
-            found = score(forecast, read(study, (network, product), u, "paper"), draws, seed)
-            n = found.pop("n")[0]
-            rows += [(network, product, method, other, weight, "paper", "corrected in situ", metric, *value, n)
-                     for metric, value in found.items()]
+            rows += _rows((network, product, method, other, weight, "paper", "corrected in situ"), forecast,
+                          read(study, (network, product), u, "paper"), draws, seed)
     return pd.DataFrame(rows, columns=SCORES)
 
 
@@ -74,13 +82,12 @@ def skills(study, made, ours, references, protocols=PROTOCOLS, against="in situ"
     """
     rows = []
     for network, product in study.pairs:
-        data = study.networks[network].matched[product]
-        observed = getattr(data, AGAINST[against])
+        observed = reference(study.networks[network].matched[product], against)
         for protocol in protocols:
             mine = read(study, (network, product), made[network, product, *ours], protocol)
-            for reference in references:
-                other = read(study, (network, product), made[network, product, *reference], protocol)
-                rows.append((network, product, reference[0], protocol, *compare(mine, other, observed, draws, seed)))
+            for rival in references:
+                other = read(study, (network, product), made[network, product, *rival], protocol)
+                rows.append((network, product, rival[0], protocol, *compare(mine, other, observed, draws, seed)))
     return pd.DataFrame(rows, columns=["network", "product", "reference", "protocol", "value", "low", "high"])
 
 
@@ -88,7 +95,7 @@ def cell_scores(study, made, protocol, against="in situ", least=30):
     """Scores of each cell: DataFrame network, product, method, combination, cell, n, r, mae, rmse, ubrmse, bias."""
     parts = []
     for (network, product, method, combination, _), forecasts in made.items():
-        observed = getattr(study.networks[network].matched[product], AGAINST[against])
+        observed = reference(study.networks[network].matched[product], against)
         found = by_cell(read(study, (network, product), forecasts, protocol), observed, least)
         parts.append(found.assign(network=network, product=product, method=method, combination=combination))
     return pd.concat(parts, ignore_index=True)
@@ -112,8 +119,7 @@ def tidy(table, source):
 
 
 def with_printed_grid_matching(table):
-    """Stage 1's scores beside the paper's Table 4: adds printed and odd (a printed row that breaks its own arithmetic).
-    """
+    """Stage 1's scores beside the paper's Table 4: adds printed, and odd for a printed row that cannot be right."""
     printed = pd.read_csv(paths.DATA / "published" / "xie2025_table4_grid_matching.csv")
     printed["odd"] = odd_rows(printed)
     long = printed.rename(columns={"grid": "product", "r": "R", "mae": "MAE", "rmse": "RMSE", "ubrmse": "ubRMSE"}).melt(
@@ -166,16 +172,9 @@ def of_stage_1(study, estimates, seed=0, others=None):
 
 def in_situ_as_estimate(study, draws=500, seed=0):
     """How well the mean of a cell's stations stands for the cell: as `scores`, against the truth, method "in situ"."""
-    rows = []
-    for network, product in study.pairs:
-        data = study.networks[network].matched[product]
-        if data.truth is None:
-            continue
-        found = score(data.in_situ, data.truth, draws, seed)
-        n = found.pop("n")[0]
-        rows += [(network, product, "in situ", "", np.nan, protocol, "truth", metric, *value, n)
-                 for protocol in PROTOCOLS for metric, value in found.items()]
-    return pd.DataFrame(rows, columns=SCORES)
+    made = {(network, product, "in situ", "", np.nan): np.stack([one.matched[product].in_situ] * len(one.folds.members))
+            for network, one in study.networks.items() for product in one.matched}
+    return scores(study, made, against=("truth",), draws=draws, seed=seed)
 
 
 def of_stage_2(corrected, baselines):
@@ -254,9 +253,9 @@ def improvement_table(table, printed_way, weight):
         return pd.concat([raw, ours]).groupby(["product", "network", "combination"], sort=False)["value"].mean()
 
     against = table[table["against"] == "in situ"]
-    found = pd.DataFrame({"corrected in situ": column(printed_way, "paper"), "in situ": column(against, "paper"),
-                          "in situ, strict": column(against, "strict")}).reset_index()
-    found = with_printed_improvement(found)
+    found = with_printed_improvement(pd.DataFrame({
+        "corrected in situ": column(printed_way, "paper"), "in situ": column(against, "paper"),
+        "in situ, strict": column(against, "strict")}).reset_index())
     rivals = against[(against["metric"] == "RMSE") & (against["protocol"] == "strict")].pivot_table(
         index=["product", "network"], columns="method", values="value")
     for name in ("CDF matching", "HistGB"):
@@ -264,9 +263,8 @@ def improvement_table(table, printed_way, weight):
             found = found.merge(rivals[name].rename(f"{name}, strict").reset_index(), "left", ["product", "network"])
     order = {name: k for k, name in enumerate(["original", *COMBINATIONS])}
     first = ["product", "network", "combination", "printed", "corrected in situ", "in situ", "in situ, strict"]
-    found = found[first + [name for name in found if name not in first]]
-    return found.assign(place=found["combination"].map(order)).sort_values(["product", "network", "place"]).drop(
-        columns="place").reset_index(drop=True)
+    return found[first + [name for name in found if name not in first]].sort_values(
+        first[:3], key=lambda c: c.map(order) if c.name == "combination" else c, ignore_index=True)
 
 
 def weights(table, combination):
@@ -281,15 +279,11 @@ def readings(study, corrected, entry, draws=500, seed=0):
 
     corrected : mapping of loss -> what `study.correct` gives
     """
-    rows = []
-    for loss, found in corrected.items():
-        for network, product in study.pairs:
-            data = study.networks[network].matched[product]
-            got = score(read(study, (network, product), found[network, product, entry], "strict"), data.in_situ, draws,
-                        seed)
-            rows.append({"loss": loss, "network": network, "product": product, "RMSE": got["RMSE"][0],
-                         "R": got["R"][0]})
-    return pd.DataFrame(rows)
+    made = {(*pair, loss, entry.combination, entry.weight): found[*pair, entry]
+            for loss, found in corrected.items() for pair in study.pairs}
+    found = scores(study, made, ("strict",), ("in situ",), draws, seed).rename(columns={"method": "loss"})
+    return found.pivot_table(index=["loss", "network", "product"], columns="metric", values="value", sort=False)[
+        ["RMSE", "R"]].rename_axis(columns=None).reset_index()
 
 
 def hyperparameters(settings, networks):
