@@ -1,10 +1,13 @@
 """Sentences of the correction pages: the right rows are counted, and said as they are."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from smlib.correction import answers, tables
+from smlib.correction.study import Study
 
 
 def rows(rows):
@@ -58,6 +61,31 @@ def test_random_error_or_bias(after, words):
                           zip(("bias", "amplitude", "timing"), values, strict=True)])
     none = pd.DataFrame(columns=["network", "product", "state", "data", "metric", "value", "low", "high", "true"])
     assert words in answers.random_or_bias(parts, none)
+
+
+def test_the_random_error_is_told_before_and_after():
+    """Medians, though one error was 0 before; of two intervals that lie apart only the one below counts as lower."""
+    cases = {"ASCAT": ((0.0, 0.0, 0.0), (0.01, 0.005, 0.02)), "SMAP": ((0.04, 0.03, 0.05), (0.02, 0.015, 0.025)),
+             "ESA-CCI": ((0.03, 0.02, 0.04), (0.03, 0.02, 0.04)), "no": ((0.5, 0.4, 0.6), (np.nan,) * 3)}
+    triples = pd.DataFrame([{"network": "OZNET", "product": product, "state": state, "data": "product",
+                             "metric": "error_std", "value": value, "low": low, "high": high, "true": 2 * value}
+                            for product, both in cases.items()
+                            for state, (value, low, high) in zip(("before", "after"), both, strict=True)])
+    parts = pd.DataFrame([{"method": method, "part": part, "value": 1e-4} for method in ("raw", "MLSTM")
+                          for part in ("bias", "amplitude", "timing")])
+    assert answers.random_or_bias(parts, triples).endswith(
+        "its random error goes from 0.0300 to 0.0200 m³ m⁻³ in the median of 3 cases; the interval after lies wholly "
+        "below that before in 1; against the known truth it goes from 0.0600 to 0.0400 m³ m⁻³.")
+
+
+def test_every_network_has_its_own_period():
+    networks = {name: SimpleNamespace(points=SimpleNamespace(sites=[0] * n, time=np.array(days, "M8[D]")))
+                for name, n, days in (("HOBE", 3, ["2016-01-01", "2016-12-31"]),
+                                      ("OZNET", 5, ["2017-02-01", "2018-01-31"]))}
+    said = answers.about(Study(networks, ("SMAP",), "measured", "", "my/networks"))
+    assert said == ("**Data.** Measured: `my/networks`. HOBE 3 stations, 2016-01-01 to 2016-12-31; OZNET 5 stations, "
+                    "2017-02-01 to 2018-01-31. Products: SMAP.")
+    assert "`twin`, scale quick." in answers.about(Study(networks, (), "simulated", "", "twin", "quick"))
 
 
 def test_the_printed_rows_that_cannot_be_right_are_named():

@@ -508,6 +508,15 @@ def test_baselines_know_what_a_member_may_know():
     np.testing.assert_array_equal(found[0][*KEY, "raw"][3], made_up()[1].values[:6])
 
 
+def test_the_product_itself_is_always_a_baseline_and_unknown_names_are_errors():
+    assert [name for *_, name in study.baselines(made_study(), ("mean-std",))] == ["raw", "mean-std"]
+    assert [name for *_, name in study.baselines(made_study(), ())] == ["raw"]
+    with pytest.raises(ValueError, match="no baseline 'kriging'; there are raw, mean-std, CDF matching, "):
+        study.baselines(made_study(), ("raw", "kriging"))
+    with pytest.raises(ValueError, match="no baseline 'CDF matching'; there are linear, HistGB, climatology"):
+        study.estimates_without_network(made_study(), ("CDF matching",))
+
+
 def test_a_map_is_what_the_members_that_have_not_seen_the_day_say():
     tiny = made_study()
     entry, day = Entry("LEP"), 29  # the last of the first sequence, which begins at the first day
@@ -524,6 +533,10 @@ def test_a_map_is_what_the_members_that_have_not_seen_the_day_say():
     expected[np.isnan(smap.values[:, day])] = np.nan
     np.testing.assert_allclose(after.ravel(), expected, rtol=1e-6)
     assert 3 < np.isfinite(after).sum() < 9
+    for outside in (TIME[-1] + 1, "2015-12-31", "yesterday"):
+        with pytest.raises(ValueError, match=f"{outside} is no day of the data around HILL: give one from 2016-01-01 "
+                                             "to 2017-12-31, such as"):
+            study.maps(tiny, trained, *KEY, entry, outside)
     lat, lon = study.axes(smap)
     np.testing.assert_allclose(lat, [50.2, 50.1, 50.0])
     np.testing.assert_allclose(lon, [10.0, 10.1, 10.2])

@@ -5,6 +5,7 @@ from smlib.correction.study import (
     axes,
     baselines,
     correct,
+    correct_all,
     estimate,
     further_entries,
     main_entries,
@@ -12,4 +13,5 @@ from smlib.correction.study import (
     open_study,
 )
 
-__all__ = ["Entry", "axes", "baselines", "correct", "estimate", "further_entries", "main_entries", "maps", "open_study"]
+__all__ = ["Entry", "axes", "baselines", "correct", "correct_all", "estimate", "further_entries", "main_entries",
+           "maps", "open_study"]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from smlib.correction import summary
 from smlib.correction.folds import MEANING
 from smlib.correction.interpreting import PARTS
 
@@ -88,18 +89,24 @@ def random_or_bias(parts, triples):
         said.append("; of what is gone, " + ", ".join(
             f"{part} is {100 * (before[part] - after[part]) / gone:.0f} %".replace("-", "−") for part in PARTS))
     words = "".join(said) + "."
-    rows = triples[(triples["data"] == "product") & (triples["metric"] == "error_std")]
-    wide = rows.pivot_table(index=["network", "product"], columns="state", values=["value", "low", "high", "true"])
-    if len(wide) and {"before", "after"} <= set(wide["value"].columns):
-        change = wide["value"]["after"] / wide["value"]["before"] - 1
-        lower = (wide["high"]["after"] < wide["low"]["before"]).sum() if "high" in wide else 0
-        words += (f" By triple collocation its random error changes by {_percent(change.median())} in the median of "
-                  f"{len(wide)} cases; the intervals before and after lie apart in {lower}")
-        if "true" in wide and wide["true"].notna().any().any():
-            true = wide["true"]["after"] / wide["true"]["before"] - 1
-            words += f"; against the known truth by {_percent(true.median())}"
+    rows = triples[(triples["data"] == "product") & (triples["metric"] == "error_std")].set_index(
+        ["network", "product", "state"])
+    value, low, high, true = (rows[name].unstack("state").reindex(columns=["before", "after"])
+                              for name in ("value", "low", "high", "true"))
+    both = value.notna().all(axis=1)
+    if both.any():
+        lower = int((high["after"] < low["before"])[both].sum())
+        words += (f" By triple collocation its random error goes from {_change(value[both])} in the median of "
+                  f"{both.sum()} cases; the interval after lies wholly below that before in {lower}")
+        if true[both].notna().any().any():
+            words += f"; against the known truth it goes from {_change(true[both])}"
         words += "."
     return words
+
+
+def _change(table):
+    median = table.median()
+    return f"{median['before']:.4f} to {median['after']:.4f} m³ m⁻³"
 
 
 def _percent(number):
@@ -111,11 +118,9 @@ def _signed(number):
 
 
 def about(study):
-    """Where the data come from."""
-    stations = sum(len(one.points.sites) for one in study.networks.values())
-    first = next(iter(study.networks.values())).points.time
-    return (f"**Data.** {study.kind.capitalize()}: {', '.join(study.networks)}, {stations} stations, "
-            f"{first[0]} to {first[-1]}; {', '.join(study.products)}.")
+    """The line about the data at the top of a page: `summary.about` of a `Study`, and its products."""
+    points = {name: one.points for name, one in study.networks.items()}
+    return f"{summary.about(points, study.kind, study.source, study.scale)} Products: {', '.join(study.products)}."
 
 
 def odd(table):
@@ -156,8 +161,7 @@ def weights(table, default):
 def shapley(shares):
     """Which auxiliary leads in which network."""
     top = shares.loc[shares.groupby("network", sort=False)["share"].idxmax()]
-    names = {"F": "vegetation cover", "P": "precipitation", "L": "temperature", "E": "evapotranspiration"}
-    return "Stage 1 goes by " + ", ".join(f"{names[r.auxiliary]} most at {r.network} ({r.share:.0%})"
+    return "Stage 1 goes by " + ", ".join(f"{summary.NAMES[r.auxiliary]} most at {r.network} ({r.share:.0%})"
                                           for r in top.itertuples()) + "."
 
 

@@ -6,7 +6,7 @@ trusted. Networks of all combinations of auxiliaries, folds and weights are trai
 """
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -44,6 +44,11 @@ class Settings:
     seed: int = 0
     device: str = "auto"
     chunk: int | None = None
+
+    @classmethod
+    def chosen(cls, parameters):
+        """The settings among a notebook's parameters, a dict by name."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls)})
 
     def of(self, network):
         """What holds for a network: dict of hidden, epochs, batch, learning_rate, days, dropout, activation.

@@ -47,12 +47,15 @@ class Study:
     products : names of the products that a network has
     kind : "measured" or "simulated"
     key : of all the data
+    source, scale : as given to `open_study`
     """
 
     networks: dict
     products: tuple
     kind: str
     key: str
+    source: str = "twin"
+    scale: str = "smoke"
 
     @property
     def pairs(self):
@@ -83,7 +86,7 @@ def open_study(source="twin", networks=NETWORKS, products=PRODUCTS, scale="smoke
             for value in vars(part).values():
                 text = value.to_csv() if isinstance(value, pd.DataFrame) else str(value)  # which str would cut short
                 digest.update(value.tobytes() if isinstance(value, np.ndarray) else text.encode())
-    return Study(opened, tuple(products), kinds.pop(), f"{digest.hexdigest()[:16]}-{folds}-{seed}")
+    return Study(opened, tuple(products), kinds.pop(), f"{digest.hexdigest()[:16]}-{folds}-{seed}", str(source), scale)
 
 
 @cache
@@ -197,9 +200,22 @@ def correct(study, estimates, settings, entries, loss="blended", progress=False,
                            [asdict(entry) for entry in entries], loss, learnt_from.hexdigest()], make)
 
 
+def correct_all(study, estimates, settings, combinations, weight, weights, loss="blended", **others):
+    """Stage 2 of all combinations, and of the first with what `further_entries` adds: as `correct`, trained once each.
+
+    The networks are those of the combinations alone. others : progress and checkpoints, as of `correct`
+    """
+    main, trained = correct(study, estimates, settings, main_entries(combinations, weight), loss, **others)
+    further, _ = correct(study, estimates, settings, further_entries(combinations[0], weight, weights), loss, **others)
+    return main | further, trained
+
+
 def baselines(study, names=tuple(BASELINES), seed=0):
-    """Every baseline under every fold: mapping of (network, product, name) -> (member, cell, day), m3 m-3."""
-    found = {}
+    """Baselines under every fold, the product itself ("raw") always among them.
+
+    Mapping of (network, product, name) -> (member, cell, day), m3 m-3. Raises ValueError for a name not in `BASELINES`.
+    """
+    found, names = {}, _known(["raw", *names], BASELINES)
     for network, product in study.pairs:
         one = study.networks[network]
         data, folds = one.matched[product], one.folds
@@ -214,12 +230,20 @@ def baselines(study, names=tuple(BASELINES), seed=0):
     return found
 
 
+def _known(names, known):
+    """The names, each once; ValueError for others."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"no baseline {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
 def estimates_without_network(study, names=LEARNT, seed=0):
     """What stage 1 is compared with: baselines learnt at the stations from all four auxiliaries, asked at the cells.
 
-    Mapping of (network, product, name) -> (member, cell, day), m3 m-3.
+    Mapping of (network, product, name) -> (member, cell, day), m3 m-3. Raises ValueError for a name not in `LEARNT`.
     """
-    found = {}
+    found, names = {}, _known(names, LEARNT)
     for network, one in study.networks.items():
         points, groups = one.points, one.points.sites["group"].to_numpy()
         nothing = np.zeros(points.in_situ.shape)  # in place of a product
@@ -238,12 +262,15 @@ def maps(study, trained, network, product, entry, day):
     """A product's map of a day before and after correction, and the truth if it is known: three (y, x), m3 m-3.
 
     After: the member that has not seen the cell's stations nor the day's year; cells without stations, which nobody has
-    seen, have the mean over the members that have not seen the year.
+    seen, have the mean over the members that have not seen the year. Raises ValueError for a day outside the data.
     """
     one = study.networks[network]
     data, folds = one.everywhere[product], one.folds
     model = trained[network, product, entry]
-    length, at = model.cut.length, int(np.searchsorted(data.time, np.datetime64(day, "D")))
+    if str(day) not in (known := data.time.astype("M8[D]").astype(str)):
+        raise ValueError(f"{day} is no day of the data around {network}: give one from {known[0]} to {known[-1]}, such "
+                         f"as {known[len(known) // 2]}")
+    length, at = model.cut.length, int(np.flatnonzero(known == str(day))[0])
     first = max(at + 1 - length, 0)
     days = slice(first, first + length)
     cut = replace(model.cut, days=length)
