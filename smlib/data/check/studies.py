@@ -10,7 +10,7 @@ import pandas as pd
 from smlib import paths
 from smlib.data.catalog import entry
 from smlib.data.check.grids import PARTS
-from smlib.data.readers.common import read_csv
+from smlib.data.get.stations import rows
 from smlib.data.readers.power import NEAREST
 from smlib.data.schema import DRIVERS, KNOWN
 
@@ -18,7 +18,6 @@ STUDIES = ("stations", "nudging", "fusion", "forecast", "correction")
 YEAR = 365  # days: less has no two summers to learn a season from and be tested in
 GLASS = {"GLASS10": "fractional_vegetation_cover", "GLASS11": "evapotranspiration"}
 FROM_ELEVATION = ("slope", "aspect", "curvature", "flow_accumulation")
-STATIONS_CSV = "uscrn_stations.csv"
 
 
 def quantity(seen, study):
@@ -65,8 +64,8 @@ def period(days):
 
 def station_table():
     """The stations of USCRN that we know: DataFrame station, lat, lon, ..., by WBAN number without leading zeros."""
-    table = read_csv(paths.DATA / STATIONS_CSV, missing=(), dtype=str, keep_default_na=False)
-    return table.set_index(table["wban"].str.lstrip("0")).astype({"lat": float, "lon": float})
+    table = rows()
+    return table.set_index(table["wban"].str.lstrip("0"))
 
 
 def lines(study, folder, held, faulty):

@@ -38,12 +38,16 @@ class Station:
     stand_in: str = ""
 
 
+def rows():
+    """``data/uscrn_stations.csv``: DataFrame of text but for lat and lon, degrees; "" where it does not know."""
+    found = read_csv(paths.DATA / "uscrn_stations.csv", missing=(), dtype=str, keep_default_na=False)
+    return found.astype({"lat": float, "lon": float})
+
+
 def table():
     """Every `Station` of the table by name."""
-    rows = read_csv(paths.DATA / "uscrn_stations.csv", missing=(), dtype=str, keep_default_na=False)
-    return {row["station"]: Station(row["station"], row["wban"], float(row["lat"]), float(row["lon"]),
-                                    row["land_cover"], row["wang2024"], row["stand_in"])
-            for row in rows.to_dict("records")}
+    return {row["station"]: Station(row["station"], row["wban"], row["lat"], row["lon"], row["land_cover"],
+                                    row["wang2024"], row["stand_in"]) for row in rows().to_dict("records")}
 
 
 def stations(text=WANG2024):
