@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from smlib.data import DataError
 from smlib.run import params
 from smlib.run.data_cli import data
 from smlib.run.params import RunError
@@ -55,5 +54,9 @@ def main():
     """Run the command line; what the user can mend ends in one message on stderr and exit code 1."""
     try:
         app()
-    except (RunError, DataError, OSError) as error:
+    except (ValueError, OSError) as error:
+        from smlib.data import DataError  # here, for it takes a second and most commands need no data
+
+        if not isinstance(error, (RunError, DataError, OSError)):
+            raise
         sys.exit(f"error: {error}")

@@ -11,7 +11,6 @@ import tomllib
 from importlib import metadata
 
 from smlib import paths
-from smlib.data import source_fingerprint
 from smlib.run import params
 
 THREADS = 1  # of one run; two runs share two cores
@@ -29,6 +28,8 @@ def identity(notebook, parameters):
     data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*", but="local").items()}
     for name, value in parameters.items():
         if params.is_path(name, value):
+            from smlib.data import source_fingerprint  # here, for its readers take a second to import
+
             data |= {f"{name}/{key}": one for key, one in source_fingerprint(value).items()}
     read = {"runs": _runs(parameters["profile"])} if params.reads_runs(notebook) else {}
     return {

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from smlib import determinism, paths
+from smlib import paths
 from smlib.run import params
 
 COST = ("study", "model", "device", "metric", "value")
@@ -44,6 +43,8 @@ def begin(notebook, **parameters):
     if missing:
         raise params.RunError(f"begin({notebook!r}, ...) lacks the parameters {', '.join(missing)}")
     parameters = params.check(name, parameters, known)
+    from smlib import determinism  # here, for torch takes seconds and the runner, which needs none, starts with this
+
     determinism.fix(parameters.get("seed", 0))
     return Run(name, parameters, {key: parameter.default for key, parameter in known.items()})
 
@@ -66,6 +67,8 @@ class Run:
         self.checkpoints = paths.RUNS / "checkpoints" / notebook
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True, exist_ok=True)
+        import torch
+
         gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
         _write(folder / SESSION, json.dumps({"gpu": gpu, "threads": torch.get_num_threads(),
                                              "executable": sys.executable}) + "\n")
