@@ -1,11 +1,14 @@
 """What tests share."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import matplotlib
 import nbformat
@@ -46,12 +49,12 @@ class Project:
         """Write a profile's parameter file."""
         (self.root / "book" / "params" / f"{profile}.yml").write_text(text)
 
-    def notebook(self, name, *cells, parameters="seed = 0", kernel="python3"):
-        """Write a notebook: title, `parameters` cell, `begin`, then the cells."""
+    def notebook(self, name, *cells, parameters="seed = 0", kernel="python3", begins=True):
+        """Write a notebook: title, `parameters` cell, `begin` (which imports torch, for seconds), then the cells."""
         keys = [line.split("=")[0].split(":")[0].strip() for line in parameters.splitlines() if "=" in line]
         begin = f"from smlib.run import begin\nrun = begin({name!r}, {', '.join(f'{key}={key}' for key in keys)})"
         new = nbformat.v4
-        code = [new.new_code_cell(cell) for cell in (begin, *cells)]
+        code = [new.new_code_cell(cell) for cell in (begin if begins else "pass", *cells)]
         notebook = new.new_notebook(
             cells=[new.new_markdown_cell("# Page"),
                    new.new_code_cell(parameters, metadata={"tags": ["parameters"]}), *code],
@@ -69,6 +72,20 @@ class Project:
     def smlib(self, *words, **env):
         """Run ``python -m smlib`` on this copy; the completed process with its output."""
         return subprocess.run(**self.command(*words, **env), capture_output=True)
+
+    def inside(self, *words):
+        """As `smlib`, in this process, which is spared the start of another; wants the fixture `here`."""
+        from smlib.run import cli
+
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (mock.patch.object(sys, "argv", ["smlib", *map(str, words)]), contextlib.redirect_stdout(out),
+              contextlib.redirect_stderr(err)):
+            try:
+                cli.main()
+            except SystemExit as end:  # with a text: the text goes to stderr, and the code is 1
+                code = end.code or 0
+        text = err.getvalue() + (code if isinstance(code, str) else "")
+        return subprocess.CompletedProcess(words, 1 if isinstance(code, str) else code, out.getvalue(), text)
 
     def finished(self, profile="smoke", notebook="part/page"):
         """The manifests of all finished runs, by hash."""

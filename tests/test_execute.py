@@ -21,11 +21,11 @@ def _folder(done):
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_a_run_holds_everything_and_is_not_repeated(project):
-    project.notebook("part/page", TABLE)
-    folder = project.runs / "smoke" / "part" / "page"
-    first = project.smlib("run", "part/page", "-p", "seed=3")
-    run = folder / next(iter(project.finished()))
+def test_a_run_holds_everything_and_is_not_repeated(here):
+    here.notebook("part/page", TABLE)
+    folder = here.runs / "smoke" / "part" / "page"
+    first = here.smlib("run", "part/page", "-p", "seed=3")
+    run = folder / next(iter(here.finished()))
     assert _folder(first) == str(run)
     assert (run / "results" / "t.csv").read_text() == "seed\n3\n"
     manifest = json.loads((run / "manifest.json").read_text())
@@ -34,55 +34,53 @@ def test_a_run_holds_everything_and_is_not_repeated(project):
         "manifest.json", "page.ipynb", "results"]
     assert (run / "page.ipynb").read_text().count('"injected-parameters"') == 1
     written = (run / "manifest.json").stat().st_mtime_ns
-    assert _folder(project.smlib("run", "book/part/page.ipynb", "-p", "seed=3")) == str(run)
+    assert _folder(here.smlib("run", "book/part/page.ipynb", "-p", "seed=3")) == str(run)
     assert (run / "manifest.json").stat().st_mtime_ns == written
-    assert _folder(project.smlib("run", "part/page", "-p", "seed=3", "--force")) == str(run)
+    assert _folder(here.inside("run", "part/page", "-p", "seed=3", "--force")) == str(run)
     assert (run / "manifest.json").stat().st_mtime_ns > written
     assert [p.name for p in folder.iterdir()] == [run.name]
 
 
-def test_a_failed_run_is_told_kept_aside_and_never_looks_finished(project):
-    project.notebook("part/page", "x = 1", "raise ValueError('no rain')")
-    done = project.smlib("run", "part/page")
+def test_a_failed_run_is_told_kept_aside_and_never_looks_finished(here):
+    here.notebook("part/page", "x = 1", "raise ValueError('no rain')", begins=False)
+    done = here.smlib("run", "part/page")
     assert done.returncode == 1 and "In [4]: ValueError: no rain" in done.stderr
-    assert "Traceback" not in done.stderr and not project.finished()
-    failed = project.runs / "smoke" / "part" / "page" / "failed"
+    assert "Traceback" not in done.stderr and not here.finished()
+    failed = here.runs / "smoke" / "part" / "page" / "failed"
     assert "no rain" in (failed / "page.ipynb").read_text()
     assert json.loads((failed / "manifest.json").read_text())["status"] == "failed"
-    project.notebook("part/page", "x = 1")
-    assert project.smlib("run", "part/page").returncode == 0
-    assert len(project.finished()) == 1 and not failed.exists()
+    here.notebook("part/page", "x = 1")
+    assert here.inside("run", "part/page").returncode == 0
+    assert len(here.finished()) == 1 and not failed.exists()
 
 
-def test_a_notebook_that_works_in_one_folder_only_is_caught(project):
-    project.notebook("part/page", "open('../../data/catalog.yml').read()")
-    book_folder = project.root / "book" / "part"
+def test_a_notebook_that_works_in_one_folder_only_is_caught(here, monkeypatch):
+    here.notebook("part/page", "open('../../data/catalog.yml').read()", begins=False)
+    book_folder = here.root / "book" / "part"
     subprocess.run([sys.executable, "-c", "open('../../data/catalog.yml').read()"], cwd=book_folder, check=True)
-    done = subprocess.run(**project.command("run", "page.ipynb") | {"cwd": book_folder}, capture_output=True)
-    assert done.returncode == 1 and "FileNotFoundError" in done.stderr and not project.finished()
+    monkeypatch.chdir(book_folder)
+    done = here.inside("run", "page.ipynb")
+    assert done.returncode == 1 and "FileNotFoundError" in done.stderr and not here.finished()
 
 
-def test_a_notebook_that_never_begins_is_refused(project):
-    path = project.notebook("part/page")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[-1].source = "x = 1"
-    nbformat.write(notebook, path)
-    done = project.smlib("run", "part/page")
-    assert done.returncode == 1 and "never called smlib.run.begin" in done.stderr and not project.finished()
+def test_a_notebook_that_never_begins_is_refused(here):
+    here.notebook("part/page", begins=False)
+    done = here.inside("run", "part/page")
+    assert done.returncode == 1 and "never called smlib.run.begin" in done.stderr and not here.finished()
 
 
-def test_a_run_under_which_something_changed_is_not_finished(project):
-    project.notebook("part/page", "from smlib import paths\n(paths.DATA / 'new.csv').write_text('1')")
-    done = project.smlib("run", "part/page")
-    assert done.returncode == 1 and "changed while it ran" in done.stderr and not project.finished()
-    assert [p.name for p in (project.runs / "smoke" / "part" / "page").iterdir()] == ["failed"]
+def test_a_run_under_which_something_changed_is_not_finished(here):
+    here.notebook("part/page", "from smlib import paths\n(paths.DATA / 'new.csv').write_text('1')")
+    done = here.inside("run", "part/page")
+    assert done.returncode == 1 and "changed while it ran" in done.stderr and not here.finished()
+    assert [p.name for p in (here.runs / "smoke" / "part" / "page").iterdir()] == ["failed"]
 
 
-def test_a_killed_run_leaves_nothing_finished_and_the_next_run_succeeds(project):
-    project.notebook("part/page", TABLE, "import time, pathlib\npathlib.Path('here').touch()",
+def test_a_killed_run_leaves_nothing_finished_and_the_next_run_succeeds(here):
+    here.notebook("part/page", TABLE, "import time, pathlib\npathlib.Path('here').touch()",
                      "if wait:\n    time.sleep(120)", parameters="seed = 0\nwait = True")
-    folder = project.runs / "smoke" / "part" / "page"
-    process = subprocess.Popen(**project.command("run", "part/page"), stderr=subprocess.DEVNULL)
+    folder = here.runs / "smoke" / "part" / "page"
+    process = subprocess.Popen(**here.command("run", "part/page"), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 90
     while not list(folder.glob(".*.partial/here")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -90,9 +88,9 @@ def test_a_killed_run_leaves_nothing_finished_and_the_next_run_succeeds(project)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = [p.name for p in folder.iterdir()]
-    assert not project.finished() and len(left) == 1 and left[0].endswith(f".{process.pid}.partial")
-    assert project.smlib("run", "part/page", "-p", "wait=false").returncode == 0
-    assert [p.name for p in folder.iterdir()] == list(project.finished())
+    assert not here.finished() and len(left) == 1 and left[0].endswith(f".{process.pid}.partial")
+    assert here.inside("run", "part/page", "-p", "wait=false").returncode == 0
+    assert [p.name for p in folder.iterdir()] == list(here.finished())
 
 
 def test_two_processes_may_finish_the_same_run(project):
@@ -106,7 +104,7 @@ def test_two_processes_may_finish_the_same_run(project):
 
 
 def test_one_failure_does_not_stop_the_others(here, monkeypatch):
-    here.notebook("part/bad", "1 / 0")
+    here.notebook("part/bad", "1 / 0", begins=False)
     here.notebook("part/good", TABLE)
     assert execute.run_all(["part/bad", "part/good"], "smoke") == ["part/bad"]
     assert len(here.finished(notebook="part/good")) == 1

@@ -147,22 +147,22 @@ def test_the_real_jupyter_book_fails_on_a_missing_reference(here):
     assert not (here.root / "html").exists()
 
 
-def test_a_build_repeats_what_changed_and_nothing_else(project):
-    project.notebook("part/page", "from smlib import number\nprint('the number is', number.NUMBER)")
-    project.toc("part/page")
-    module = project.root / "smlib" / "number.py"
-    page = project.root / "_build" / "html" / "part" / "page.html"
+def test_a_build_repeats_what_changed_and_nothing_else(here):
+    here.notebook("part/page", "from smlib import number\nprint('the number is', number.NUMBER)")
+    here.toc("part/page")
+    module = here.root / "smlib" / "number.py"
+    page = here.root / "_build" / "html" / "part" / "page.html"
     module.write_text("NUMBER = 41000\n")
-    first = project.smlib("build", "--profile", "quick")
+    first = here.smlib("build", "--profile", "quick")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert str(project.root / "_build" / "html" / "index.html") in first.stdout and "41000" in page.read_text()
-    again = project.smlib("build", "--profile", "quick")
+    assert str(here.root / "_build" / "html" / "index.html") in first.stdout and "41000" in page.read_text()
+    again = here.inside("build", "--profile", "quick")
     assert again.returncode == 0 and "unchanged, not run again" in again.stdout and "not rendered again" in again.stdout
     module.write_text("NUMBER = 1 / 0\n")
-    broken = project.smlib("build", "--profile", "quick")
+    broken = here.smlib("build", "--profile", "quick")
     assert broken.returncode == 1 and "ZeroDivisionError" in broken.stderr
     assert "1 of 1 notebooks failed" in broken.stderr and "NOT built" in broken.stderr and "earlier" in broken.stderr
     assert "Traceback" not in broken.stderr and "41000" in page.read_text()
     module.write_text("NUMBER = 52000\n")
-    assert project.smlib("build", "--profile", "quick").returncode == 0
+    assert here.inside("build", "--profile", "quick").returncode == 0
     assert "52000" in page.read_text() and "41000" not in page.read_text()
