@@ -1,24 +1,22 @@
 """The command line: what it prints, and one clear message for every mistake."""
 
+import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 from smlib.run import cli
 
 
 @pytest.fixture
-def smlib(here, monkeypatch, capsys):
+def smlib(here):
     """Run the command line in this process on an empty project: (exit code, stdout, stderr)."""
     here.notebook("part/page", parameters="seed = 0  # of every draw\nlead = 1")
 
     def call(*words):
-        monkeypatch.setattr(sys, "argv", ["smlib", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        code = end.value.code
-        return (1, out, f"{err}{code}") if isinstance(code, str) else (code or 0, out, err)
+        done = here.inside(*words)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 
@@ -47,6 +45,13 @@ def test_a_mistake_shows_no_traceback_in_a_process_of_its_own(project):
     done = project.smlib("run", "part/page", "-p", "lead=1")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "error: no notebook part/page in the book; there are: none\n"
+
+
+def test_the_runner_starts_without_torch_and_dask():
+    """Either takes longer to import than all else that the command line needs."""
+    code = "import sys; from smlib.run import cli, execute, stage; print(*{'torch', 'dask'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
 
 
 def test_data_lists_the_embedded_files_with_checksums(monkeypatch, capsys):
