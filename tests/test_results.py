@@ -122,7 +122,7 @@ def test_figures_of_simulated_data_say_so(run):
     for simulated in (False, True):
         run.simulated = simulated
         fig, _ = plt.subplots()
-        run.figure(f"figure-{simulated}", fig)
+        run.figure(f"figure-{simulated}", fig, alt="Empty axes without a line")
         assert ("simulated" in [text.get_text() for text in fig.texts]) is simulated
         plt.close(fig)
 

@@ -114,7 +114,7 @@ class Run:
         _require(frame, np.isfinite(_numeric(frame["value"])), "cost: value is not a finite number")
         return self.table("cost", frame)
 
-    def figure(self, name, fig, alt=None):
+    def figure(self, name, fig, alt):
         """Save a matplotlib figure as ``results/figures/<name>.png``; it stays open, so the notebook shows it too.
 
         If `simulated` is set, the figure says so in its upper right corner.
@@ -135,8 +135,7 @@ class Run:
             If `alt` is too short to describe a figure (`smlib.run.alt.checked`).
         """
         path = self._place(name, ".png", "figures")
-        if alt is not None:
-            fig.alt = alternative.text(fig, alt)
+        fig.alt = alternative.text(fig, alt)
         if self.simulated:
             fig.text(0.995, 0.995, "simulated", ha="right", va="top", color="#B2182B", fontsize=10)
         with _aside(path) as partial:
