@@ -36,7 +36,8 @@ class Project:
         (root / "book" / "intro.md").write_text("# Intro\n\nText.\n")
         (root / "_config.yml").write_bytes((ROOT / "_config.yml").read_bytes())
         (root / "book" / "references.bib").write_text("")
-        shutil.copytree(ROOT / "book" / "_extra", root / "book" / "_extra")
+        for folder in ("_ext", "_extra"):
+            shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
         self.toc()
 
     def toc(self, *pages):

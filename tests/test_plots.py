@@ -1,5 +1,6 @@
 """The figures: drawn from labelled synthetic data, with warnings as errors and the network shut."""
 
+import base64
 import itertools
 import socket
 
@@ -399,8 +400,14 @@ def test_house_style_fonts_are_readable_and_independent_of_the_caller():
     assert min(sizes) >= 9 and fig.dpi == 150
 
 
-def test_figures_show_themselves_in_a_notebook():
-    assert plots.skill_by_lead(skill_frame())._repr_png_().startswith(b"\x89PNG")
+def test_figures_show_themselves_in_a_notebook_with_their_alternative_text():
+    from IPython.core.formatters import DisplayFormatter
+
+    fig = plots.skill_by_lead(skill_frame())
+    for alt, metadata in ((None, {}), ("R2 by lead", {"image/png": {"alt": "R2 by lead"}})):
+        fig.alt = alt
+        data, shown = DisplayFormatter().format(fig)
+        assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG") and shown == metadata
 
 
 def test_models_have_colours_and_markers_of_their_own():

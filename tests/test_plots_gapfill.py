@@ -25,7 +25,7 @@ def test_reliability_averages_by_the_number_of_values():
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["measured", "simulated"]
     line = [line for line in fig.axes[0].lines if line.get_label() == "CRU"][0]
     np.testing.assert_allclose(np.transpose(line.get_data()), [[50, 55], [95, 90]])
-    assert fig._repr_png_()
+    assert fig._repr_mimebundle_()[0]["image/png"]
 
 
 def test_error_by_gap_shows_every_interval_on_one_axis():

@@ -111,7 +111,8 @@ def test_a_figure_is_saved_stays_open_and_equal_figures_are_equal_files(run):
     for name in ("one", "two"):
         fig, ax = plt.subplots()
         ax.plot([1, 2])
-        files.append(run.figure(name, fig))
+        files.append(run.figure(name, fig, alt="A line from one to two"))
+        assert fig.alt == "A line from one to two."
         assert plt.fignum_exists(fig.number)
         plt.close(fig)
     assert files[0].parent == run.path / "figures" and files[0].read_bytes() == files[1].read_bytes()
@@ -121,7 +122,7 @@ def test_figures_of_simulated_data_say_so(run):
     for simulated in (False, True):
         run.simulated = simulated
         fig, _ = plt.subplots()
-        run.figure(f"figure-{simulated}", fig)
+        run.figure(f"figure-{simulated}", fig, alt="Empty axes without a line")
         assert ("simulated" in [text.get_text() for text in fig.texts]) is simulated
         plt.close(fig)
 

@@ -53,6 +53,22 @@ def test_what_was_staged_before_is_gone(page):
     assert not (page.root / "stage" / "old.md").exists()
 
 
+def test_every_image_must_have_alternative_text(page):
+    folder = _finish(page)
+    path = execute.notebook_of(folder, "part/page")
+    notebook = nbformat.read(path, as_version=4)
+    shown = nbformat.v4.new_output("display_data", data={"image/png": "iVBORw0KGgo="})
+    notebook.cells[-1].outputs = [shown]
+    for metadata, good in (({}, False), ({"image/png": {"alt": ""}}, False), ({"image/png": {"alt": "Lines"}}, True)):
+        shown.metadata = metadata
+        nbformat.write(notebook, path)
+        if good:
+            stage.stage("smoke", page.root / "stage")
+        else:
+            with pytest.raises(RunError, match="shows an image without alternative text"):
+                stage.stage("smoke", page.root / "stage")
+
+
 @pytest.mark.parametrize(("state", "message"), [
     ({"error": True}, "holds an error; it is not staged"), ({"ran": False}, "never ran; it is not staged"),
     ({"status": "failed"}, "no finished smoke run"), ({"hash": "other"}, "no finished smoke run")])

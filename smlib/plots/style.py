@@ -1,5 +1,6 @@
 """House style of the figures: fonts, units, model colours, and the small things that every figure needs."""
 
+import base64
 import functools
 import io
 import math
@@ -54,12 +55,19 @@ METRICS = {"R2": "R²", "RMSE": "RMSE (m³ m⁻³)", "ubRMSE": "ubRMSE (m³ m⁻
 
 
 class HouseFigure(Figure):
-    """A matplotlib figure that a notebook shows by itself, without pyplot and the list of open figures it keeps."""
+    """A matplotlib figure that a notebook shows by itself, without pyplot and the list of open figures it keeps.
 
-    def _repr_png_(self):
+    `alt`, which `smlib.run.results.Run.figure` sets, is the text for readers who do not see it.
+    """
+
+    alt = None
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        # Not _repr_png_: once pyplot is imported, its own way to show a figure would come first, and knows of no alt.
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
-        return buffer.getvalue()
+        return ({"image/png": base64.b64encode(buffer.getvalue()).decode()},
+                {"image/png": {"alt": self.alt}} if self.alt else {})
 
 
 def house(draw):

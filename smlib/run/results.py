@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from smlib import paths
+from smlib.run import alt as alternative
 from smlib.run import params
 
 COST = ("study", "model", "device", "metric", "value")
@@ -116,12 +117,28 @@ class Run:
         _require(frame, np.isfinite(_numeric(frame["value"])), "cost: value is not a finite number")
         return self.table("cost", frame)
 
-    def figure(self, name, fig):
+    def figure(self, name, fig, alt):
         """Save a matplotlib figure as ``results/figures/<name>.png``; it stays open, so the notebook shows it too.
 
         If `simulated` is set, the figure says so in its upper right corner.
+
+        Parameters
+        ----------
+        name : str
+            The file's name, without suffix.
+        fig : matplotlib.figure.Figure
+            The figure; `fig.alt` holds its text from here on, and the page shows it with that text.
+        alt : str
+            What the figure shows, for readers who do not see it: the kind of chart, what is drawn, and its main reading
+            where the run has computed it. Labels of axes and legend are added by themselves (`smlib.run.alt`).
+
+        Raises
+        ------
+        ValueError
+            If `alt` is too short to describe a figure (`smlib.run.alt.checked`).
         """
         path = self._place(name, ".png", "figures")
+        fig.alt = alternative.text(fig, alt)
         if self.simulated:
             fig.text(0.995, 0.995, "simulated", ha="right", va="top", color="#B2182B", fontsize=10)
         with _aside(path) as partial:

@@ -145,9 +145,18 @@ def _clean(name, path):
             continue
         if any(output.output_type == "error" for output in cell.outputs):
             raise RunError(f"{name}: cell {number} of {path} holds an error; it is not staged")
+        for output in cell.outputs:
+            _require_alt(f"{name}: cell {number} of {path}", output)
         if cell.source.strip() and cell.execution_count is None:
             raise RunError(f"{name}: cell {number} of {path} never ran; it is not staged")
     return notebook
+
+
+def _require_alt(place, output):
+    for mime in output.get("data", {}):
+        if mime.startswith("image/") and not output.metadata.get(mime, {}).get("alt"):
+            raise RunError(f"{place} shows an image without alternative text; it is not staged: show what "
+                           "run.figure(name, figure, alt=...) has taken")
 
 
 def _complaints(output, log):
