@@ -47,7 +47,7 @@ REASONS = {
         "All other averages are the plain mean over the land covers to the last digit, so this one is misprinted, or "
         "one of its six land covers.",
     (_PRODUCTS, "the same in both papers", "Permanent Wetlands, USCRN, NLDAS-2, bias"):
-        "The earlier paper prints most negative biases to two digits; of this one it seems to have lost a zero.",
+        "The earlier paper prints negative biases to two digits, and seems to have lost a zero of this one.",
     **{(_COVERS, _COUNT, f"SCAN, {layer}, medium"): _MEDIUM for layer in ("0-10", "10-40", "40-100")},
     **{(_COVERS, _COUNT, f"USCRN, 0-10, {kind}"): _FIRST for kind in ("coarse", "medium", "fine")},
     (_COVERS, _COUNT, "USCRN, 10-40, fine"): "Table A1 lacks one USCRN station in this layer, a fine one.",
