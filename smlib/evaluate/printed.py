@@ -11,7 +11,9 @@ from smlib.data.schema import DataError
 from smlib.paths import DATA
 
 PUBLISHED = DATA / "published"
-STUDIES = ("wang2024", "fan2025", "rabiei2024", "rabiei2025", "xie2025")  # the order of the book's parts
+CITED = {"wang2024": "Wang et al. (2024)", "fan2025": "Fan et al. (2025)", "rabiei2024": "Rabiei et al. (2024)",
+         "rabiei2025": "Rabiei et al. (2025)", "xie2025": "Xie et al. (2025)"}  # in the order of the book's parts
+STUDIES = tuple(CITED)
 
 
 @dataclass(frozen=True)
