@@ -23,25 +23,48 @@ def answer(frame, std=None, common=None):
 
 
 def rules(frame):
-    """How many comparisons each rule makes and how many fail: a styled DataFrame."""
+    """How many tables have a rule, how many comparisons it makes and how many of them fail: DataFrame by rule."""
     table = frame.groupby("rule", sort=False).agg(tables=("file", "nunique"), comparisons=("fails", "size"),
                                                   fails=("fails", "sum"))
     return table.sort_values(["fails", "comparisons"], ascending=False).reset_index()
 
 
 def failing(failed):
-    """What fails, with where it is listed or why it may be: DataFrame in words for the page."""
-    why = failed["reason"].where(failed["listed"] == "", "listed in the README: " + failed["listed"])
-    return pd.DataFrame({"table": failed["file"], "row": failed["row"], "rule": failed["rule"],
-                         "printed": failed["printed"], "slack": failed["slack"],
-                         "why": why.where(why != "", "NOT EXPLAINED")})
+    """What fails, with where it is listed or why it may be, as HTML; each row leads to its printed table."""
+    rows = []
+    for one in failed.itertuples():
+        name = html.escape(one.file)
+        link = f'<a href="#printed-{name}">{name}</a>' if one.file in printed.names() else name
+        why = f"listed: {one.listed}" if one.listed else one.reason or "NOT EXPLAINED"
+        rows.append([f"{link}: {html.escape(one.row)}",
+                     *map(html.escape, (one.rule, one.printed, f"{one.slack:.3g}", why))])
+    return _wrapped(rows, ("table: row", "rule", "printed", "slack", "why"))
 
 
 def listed(frame):
-    """The README's lines and how many comparisons find each: DataFrame line, fails."""
+    """The README's lines and how many comparisons that fail are of each: DataFrame listed, text, fails."""
     found = audit.failures(frame)["listed"].value_counts()
-    return pd.DataFrame([{"listed": key, "as listed": text, "comparisons that fail": int(found.get(key, 0))}
+    return pd.DataFrame([{"listed": key, "text": text, "fails": int(found.get(key, 0))}
                          for key, text in printed.oddities().items()])
+
+
+def wrapped(table):
+    """A table of texts as HTML whose cells break their lines."""
+    return _wrapped([map(html.escape, row) for row in table.astype(str).to_numpy()], table.columns)
+
+
+def _wrapped(rows, columns):
+    head = "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in columns)
+    body = "".join("<tr>" + "".join(f'<td style="white-space: normal; text-align: left">{cell}</td>' for cell in row)
+                   + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def scrolling(table, label):
+    """A long table as HTML in a box of its own that scrolls, with the keyboard too."""
+    return (f'<div tabindex="0" role="region" aria-label="{html.escape(label)}" '
+            'style="max-height: 20rem; overflow: auto; margin-bottom: 1rem">'
+            f'{table.to_html(index=False, border=0, justify="left")}</div>')
 
 
 def tables_html(study, frame):
@@ -58,5 +81,4 @@ def _table_html(name, frame):
     lines = "".join(f"<li>{html.escape(f'{row.row}: {row.rule} ({row.printed})')}</li>" for row in failed.itertuples())
     below = f"<p>Fails:</p><ul>{lines}</ul>" if lines else ""
     return (f'<section id="printed-{name}" class="printed"><p><strong>{name}.csv</strong>, {len(table)} rows</p>'
-            f'<div tabindex="0" role="region" aria-label="{name}" style="max-height: 20rem; overflow: auto">'
-            f'{table.to_html(index=False, border=0)}</div>{below}</section>')
+            f'{scrolling(table, name)}{below}</section>')

@@ -1,5 +1,7 @@
 """Figures of the audit of the printed tables."""
 
+import re
+
 import numpy as np
 from matplotlib.lines import Line2D
 
@@ -10,7 +12,8 @@ GOOD, BAD = "#0072B2", "#D55E00"
 
 
 def _name(file):
-    return ", ".join((CITED[file.split("_")[0]], file.split("_")[1].replace("table", "Table ")))
+    paper, tables = re.match(r"([a-z]+\d+)_tables?(\w+?)_(?=[a-z])", file).groups()
+    return f"{CITED[paper]}, Table{'s' if '_' in tables else ''} {tables.replace('_', ' and ')}"
 
 
 @house
@@ -43,10 +46,7 @@ def rmse_parts(parts, title=None):
             some = here[here["fails"] == fails]
             ax.errorbar(some["rmse"], some["given"], some["half"], 0, color=colour, linestyle="none", marker=marker,
                         markersize=4 if not fails else 5.5, elinewidth=0.8, zorder=3 if fails else 2)
-        for row in here[here["fails"]].itertuples():
-            left = row.rmse > 0.6 * top
-            ax.annotate(row.row, (row.rmse, row.given), xytext=(-8 if left else 8, 0), textcoords="offset points",
-                        ha="right" if left else "left", va="center", fontsize=8.5, color="0.15")
+        _name_failing(ax, here[here["fails"]].sort_values("given", ascending=False), top)
         ax.set(title=_name(file), xlim=(0, top), ylim=(0, top), aspect="equal")
         ax.tick_params(labelbottom=True)
         if k % columns == 0:
@@ -61,8 +61,20 @@ def rmse_parts(parts, title=None):
     return fig
 
 
+def _name_failing(ax, rows, top):
+    """Names above what is too high, and to the right of what is too low, each lower than the one before."""
+    place, small = top, {"fontsize": 8.5, "color": "0.15"}
+    for row in rows.itertuples():
+        if row.given > row.rmse:
+            ax.text(row.rmse, row.given + 0.03 * top, row.row, ha="center", **small)
+        else:
+            place = min(place - 0.05 * top, row.given)
+            ax.annotate(row.row, (row.rmse, row.given), (row.rmse + 0.04 * top, place), va="center", **small,
+                        arrowprops={"arrowstyle": "-", "color": "0.5", "linewidth": 0.7, "shrinkA": 0})
+
+
 @house
-def implied_std(std, common, title=None):
+def implied_std(std, common, title=None, of_row=None):
     """The standard deviation of the truth that each row's RMSE and R2 imply, with what agrees with all of them.
 
     Parameters
@@ -71,12 +83,14 @@ def implied_std(std, common, title=None):
         Columns file, row, low, high (m3 m-3): what the printed numbers of a row can stand for.
     common : (low, high), m3 m-3
     title : str, optional
+    of_row : mapping of file -> what its rows' names say, after the panel's title
 
     Returns
     -------
     matplotlib.figure.Figure
         A bar a row, a panel a table, one axis for all.
     """
+    of_row = of_row or {}
     files = list(dict.fromkeys(std["file"]))
     counts = [int((std["file"] == file).sum()) for file in files]
     fig = figure(6.6, 0.21 * sum(counts) + 0.42 * len(files) + 1.1)
@@ -87,7 +101,7 @@ def implied_std(std, common, title=None):
         ax.axvspan(*common, color="#E69F00", zorder=1)
         ax.hlines(np.arange(len(here)), here["low"], here["high"], color=np.where(apart, BAD, GOOD), linewidth=4,
                   zorder=2)
-        ax.set(title=_name(file), ylim=(len(here) - 0.4, -0.6))
+        ax.set(title=_name(file) + of_row.get(file, ""), ylim=(len(here) - 0.4, -0.6))
         ax.set_yticks(np.arange(len(here)), here["row"], fontsize=8)
         ax.grid(axis="y", visible=False)
     axes[-1].set_xlabel("RMSE / √(1 − R²) (m³ m⁻³)")
