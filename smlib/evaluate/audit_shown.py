@@ -23,9 +23,8 @@ def answer(frame, std=None, common=None):
 
 
 def rules(frame):
-    """How many tables have a rule, how many comparisons it makes and how many of them fail: DataFrame by rule."""
-    table = frame.groupby("rule", sort=False).agg(tables=("file", "nunique"), comparisons=("fails", "size"),
-                                                  fails=("fails", "sum"))
+    """How many comparisons a rule makes and how many of them fail: DataFrame rule, comparisons, fails."""
+    table = frame.groupby("rule", sort=False)["fails"].agg(comparisons="size", fails="sum")
     return table.sort_values(["fails", "comparisons"], ascending=False).reset_index()
 
 
@@ -33,12 +32,12 @@ def failing(failed):
     """What fails, with where it is listed or why it may be, as HTML; each row leads to its printed table."""
     rows = []
     for one in failed.itertuples():
-        name = html.escape(one.file)
-        link = f'<a href="#printed-{name}">{name}</a>' if one.file in printed.names() else name
+        name = html.escape(printed.cited(one.file))
+        link = f'<a href="#printed-{one.file}">{name}</a>' if one.file in printed.names() else name
         why = f"listed: {one.listed}" if one.listed else one.reason or "NOT EXPLAINED"
         rows.append([f"{link}: {html.escape(one.row)}",
-                     *map(html.escape, (one.rule, one.printed, f"{one.slack:.3g}", why))])
-    return _wrapped(rows, ("table: row", "rule", "printed", "slack", "why"))
+                     *map(html.escape, (f"{one.rule}; {one.printed}; slack {one.slack:.3g}", why))])
+    return _wrapped(rows, ("printed in", "what fails", "why"))
 
 
 def listed(frame):
@@ -57,7 +56,8 @@ def _wrapped(rows, columns):
     head = "".join(f'<th scope="col" style="text-align: left">{name}</th>' for name in columns)
     body = "".join("<tr>" + "".join(f'<td style="white-space: normal; text-align: left">{cell}</td>' for cell in row)
                    + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return ('<table style="table-layout: fixed; width: 100%">'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def scrolling(table, label):

@@ -1,5 +1,6 @@
 """The papers' printed tables as text and as intervals: a number in print stands for all that round to it."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -96,6 +97,16 @@ def table(name, folder=PUBLISHED):
     if not path.exists():
         raise DataError(f"no such table; there are {', '.join(names(folder))}", file=path)
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def cited(name):
+    """What a table's name says, such as "Fan et al. (2025), Tables 4 to 5"; of an equation too."""
+    found = re.match(r"([a-z]+\d+)_tables?(\w+?)_(?=[a-z])", name)
+    if not found:
+        paper, rest = name.split(" ", 1)
+        return f"{CITED[paper]}, {rest}"
+    paper, tables = found.groups()
+    return f"{CITED[paper]}, Table{'s' if '_' in tables else ''} {tables.replace('_', ' to ')}"
 
 
 def oddities(folder=PUBLISHED):

@@ -1,19 +1,12 @@
 """Figures of the audit of the printed tables."""
 
-import re
-
 import numpy as np
 from matplotlib.lines import Line2D
 
-from smlib.evaluate.printed import CITED
+from smlib.evaluate.printed import cited
 from smlib.plots.style import figure, house, legend
 
 GOOD, BAD = "#0072B2", "#D55E00"
-
-
-def _name(file):
-    paper, tables = re.match(r"([a-z]+\d+)_tables?(\w+?)_(?=[a-z])", file).groups()
-    return f"{CITED[paper]}, Table{'s' if '_' in tables else ''} {tables.replace('_', ' and ')}"
 
 
 @house
@@ -47,7 +40,7 @@ def rmse_parts(parts, title=None):
             ax.errorbar(some["rmse"], some["given"], some["half"], 0, color=colour, linestyle="none", marker=marker,
                         markersize=4 if not fails else 5.5, elinewidth=0.8, zorder=3 if fails else 2)
         _name_failing(ax, here[here["fails"]].sort_values("given", ascending=False), top)
-        ax.set(title=_name(file), xlim=(0, top), ylim=(0, top), aspect="equal")
+        ax.set(title=cited(file), xlim=(0, top), ylim=(0, top), aspect="equal")
         ax.tick_params(labelbottom=True)
         if k % columns == 0:
             ax.set_ylabel("√(ubRMSE² + bias²) (m³ m⁻³)")
@@ -101,7 +94,7 @@ def implied_std(std, common, title=None, of_row=None):
         ax.axvspan(*common, color="#E69F00", zorder=1)
         ax.hlines(np.arange(len(here)), here["low"], here["high"], color=np.where(apart, BAD, GOOD), linewidth=4,
                   zorder=2)
-        ax.set(title=_name(file) + of_row.get(file, ""), ylim=(len(here) - 0.4, -0.6))
+        ax.set(title=cited(file) + of_row.get(file, ""), ylim=(len(here) - 0.4, -0.6))
         ax.set_yticks(np.arange(len(here)), here["row"], fontsize=8)
         ax.grid(axis="y", visible=False)
     axes[-1].set_xlabel("RMSE / √(1 − R²) (m³ m⁻³)")
