@@ -59,7 +59,7 @@ def _name_failing(ax, rows, top):
     place, small = top, {"fontsize": 8.5, "color": "0.15"}
     for row in rows.itertuples():
         if row.given > row.rmse:
-            ax.text(row.rmse, row.given + 0.03 * top, row.row, ha="center", **small)
+            ax.text(row.rmse - 0.06 * top, row.given + 0.03 * top, row.row, ha="center", **small)
         else:
             place = min(place - 0.05 * top, row.given)
             ax.annotate(row.row, (row.rmse, row.given), (row.rmse + 0.04 * top, place), va="center", **small,
