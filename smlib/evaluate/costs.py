@@ -184,3 +184,21 @@ def printed_cost(table):
     wide = found.pivot(index="model", columns="metric", values=["printed", "value"])
     wide = wide.rename(columns={"printed": CITED["fan2025"], "value": "ours"}, level=0)
     return wide.reindex(columns=[(who, what) for what in units.values() for who in (CITED["fan2025"], "ours")])
+
+
+def shown(table):
+    """`accuracy_and_cost` as text for the page, best first in each task: DataFrame."""
+    order = table.assign(place=table.groupby(["study", "task", "source"], sort=False).ngroup()).sort_values(
+        ["place", "skill"], ascending=[True, False])
+
+    def column(name, form):
+        return ["–" if pd.isna(value) else form(value) for value in order[name]]
+
+    within = [f" ({_signed(low)} to {_signed(high)})" if np.isfinite(low) else "" for low, high in
+              order[["low", "high"]].to_numpy()]
+    return pd.DataFrame({
+        "study": order["study"], "task": order["task"], "source": order["source"], "model": order["model"],
+        "device": order["device"].replace("", "–"), "parameters": column("parameters", "{:,.0f}".format),
+        "training": column("train_s", _s), "forecast": column("forecast_s", _s), "reference": order["reference"],
+        "skill": [text + more for text, more in zip(column("skill", _signed), within, strict=True)],
+        "front": order["front"].map({True: "yes", False: ""})})
