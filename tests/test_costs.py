@@ -52,7 +52,8 @@ def skill():
 @pytest.fixture
 def cost():
     rows = [*prices("stations/compare", [("LSTM", "fit_s", 8.0), ("LSTM", "forecast_s", 0.1),
-                                         ("LSTM", "parameters", 90), ("RF", "fit_s", 1.0), ("SVR", "fit_s", 2.0)]),
+                                         ("LSTM", "parameters", 90), ("RF", "fit_s", 1.0), ("SVR", "fit_s", 2.0),
+                                         ("persistence", "fit_s", 1e-6)]),
             *prices("stations/compare", [("LSTM", "fit_s", 0.5)], "cuda"),
             *prices("nudging/cost", [("CNN", "train_s", 60.0), ("CNN", "forecast_s", 2.0)]),
             *prices("fusion/gapfill", [("OI", "seconds to fit, simulated", 3.0)]),
@@ -70,13 +71,14 @@ def test_every_model_stands_beside_its_cost(skill, cost):
     at = rows.loc["stations", "7 days ahead, median of the sites"]
     assert at.loc[("LSTM", "cpu"), ["skill", "low", "high", "train_s", "forecast_s", "parameters"]].tolist() == [
         0.3, 0.0, 0.5, 8.0, 0.1, 90]
-    assert at.loc[("LSTM", "cuda"), "train_s"] == 0.5 and np.isnan(at.loc[("persistence", ""), "train_s"])
+    assert at.loc[("LSTM", "cuda"), "train_s"] == 0.5 and at.loc[("persistence", "cpu"), "train_s"] == 1e-6
     assert len(at) == 5
     assert rows.loc[("nudging", "free run", "CNN", "cpu"), "skill"] == -2.0
     assert rows.loc[("fusion", "surface, against the truth", "ConvLSTM S1", "cpu"), ["skill", "train_s"]].tolist() == [
         0.5, 5.0]
     at = rows.loc["forecast", "surface, 1 day ahead, at stations"]
     assert sorted(at["skill"]) == [-0.1, 0.1, 0.2] and at["train_s"].dropna().tolist() == [6.0]
+    assert (rows.loc["forecast"].index.get_level_values("device") == "").sum() == 2
 
 
 def test_skill_from_rmse_is_the_median_over_cases(skill, cost):
@@ -92,9 +94,9 @@ def test_the_front_holds_what_nothing_cheaper_reaches(skill, cost):
     found = costs.accuracy_and_cost(skill, cost)
     at = found[found["study"] == "stations"].set_index(["model", "device"])["front"]
     assert at.to_dict() == {("LSTM", "cpu"): True, ("LSTM", "cuda"): True, ("RF", "cpu"): True, ("SVR", "cpu"): False,
-                            ("persistence", ""): False}
+                            ("persistence", "cpu"): False}
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"study": "a", "task": "b", "source": "c", "device": "cpu",
+    table = pd.DataFrame({"study": "a", "task": "b", "source": "c", "device": "cpu", "model": "m", "reference": "r",
                           "train_s": rng.integers(1, 9, 60).astype(float), "skill": rng.integers(0, 9, 60) / 9})
     for k, on in enumerate(costs.front(table)):
         one = table.loc[k]
@@ -105,8 +107,8 @@ def test_the_front_holds_what_nothing_cheaper_reaches(skill, cost):
 
 
 def test_what_has_no_cost_is_named(skill, cost):
-    found = costs.without_cost(skill, costs.accuracy_and_cost(skill, cost)).set_index("page")["models"]
-    assert found["stations/compare"] == "persistence" and "nudging/long_term" not in found
+    found = costs.without_cost(skill, cost).set_index("page")["models"]
+    assert found["forecast/skill"] == "climatology" and "nudging/long_term" not in found
     assert found["correction/improve"] == "climatology"
 
 
@@ -119,11 +121,13 @@ def test_a_task_without_rows_or_with_two_is_an_error(skill, cost):
 
 def test_the_answer_names_the_best_and_the_dearest(skill, cost):
     text = costs.answer(costs.accuracy_and_cost(skill, cost))
-    assert "(twin, cpu): LSTM is best, with skill +0.30 against persistence for 8 s of training, which is also" in text
+    assert "Of 1 tasks with more than one model timed, the dearest model is the best in 1:" in text
+    assert "(twin, cpu), against persistence: LSTM has skill +0.30 for 8 s of training, the best and the dearest of " \
+           "3." in text
+    assert "MLSTM has skill +0.75 for 5 s of training; no other model is timed." in text
     skill.loc[skill["model"] == "RF", "value"] = 0.35
     text = costs.answer(costs.accuracy_and_cost(skill, cost))
-    assert "RF is best, with skill +0.35 against persistence for 1 s of training" in text
-    assert "where the dearest, LSTM, has +0.30 for 8 s" in text
+    assert "RF has skill +0.35 for 1 s of training, the best of 3; the dearest, LSTM, has +0.30 for 8 s." in text
 
 
 def test_print_stands_beside_ours():

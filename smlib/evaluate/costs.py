@@ -133,10 +133,10 @@ def accuracy_and_cost(skill, cost, tasks=TASKS):
 def front(table):
     """Whether a model is on the Pareto front of its task, source and device: none is as cheap and better: (row,) bool.
 
-    Rows without seconds of training or without skill are not.
+    Rows without seconds of training or without skill are not, nor is the reference, which others are measured by.
     """
     found = pd.Series(False, table.index)
-    priced = table.dropna(subset=["train_s", "skill"])
+    priced = _priced(table)
     for _, group in priced.groupby(["study", "task", "source", "device"], sort=False):
         ordered = group.sort_values(["train_s", "skill"], ascending=[True, False])
         before = ordered["skill"].cummax().shift(fill_value=-np.inf)
@@ -144,28 +144,38 @@ def front(table):
     return found
 
 
-def without_cost(skill, table):
-    """Models that a page scores and whose cost no page records: DataFrame page, models (as text)."""
-    priced = table.dropna(subset=["train_s"])
-    known = {(study, model.split(" S")[0]) for study, model in priced[["study", "model"]].to_numpy()}
+def _priced(table):
+    return table[(table["model"] != table["reference"]) & table["train_s"].notna() & table["skill"].notna()]
+
+
+def without_cost(skill, cost):
+    """Models that a page scores and whose cost no page of the study records: DataFrame page, models (as text)."""
+    known = {(study, re.sub(r" S\d.*", "", NAMES.get(model, model))) for study, model in
+             cost[["study", "model"]].to_numpy()}
     pairs = skill[["page", "study", "model"]].drop_duplicates()
     lacking = [(study, model) not in known for study, model in pairs[["study", "model"]].to_numpy()]
     return pairs[lacking].groupby("page", sort=False)["model"].agg(", ".join).rename("models").reset_index()
 
 
 def answer(table):
-    """The page's answer as Markdown: the best model of each task, and whether a cheaper one is as good."""
-    said = []
-    priced = table.dropna(subset=["train_s", "skill"])
-    for (study, task, source, device), group in priced.groupby(["study", "task", "source", "device"], sort=False):
-        best = group.loc[group["skill"].idxmax()]
-        dearest = group.loc[group["train_s"].idxmax()]
-        more = ("which is also the dearest" if dearest["model"] == best["model"] else
-                f"where the dearest, {dearest['model']}, has {_signed(dearest['skill'])} for {_s(dearest['train_s'])}")
-        said.append(f"- {study}, {task} ({source}, {device}): {best['model']} is best, with skill "
-                    f"{_signed(best['skill'])} against {best['reference']} for {_s(best['train_s'])} of training, "
-                    f"{more}.")
-    return "**Our runs.** The best of the models whose cost is recorded:\n\n" + "\n".join(said)
+    """The page's answer as Markdown: whether the dearest model of a task is its best, and how good the two are."""
+    said, wins = [], 0
+    groups = [group for _, group in _priced(table).groupby(["study", "task", "source", "device"], sort=False)]
+    several = [group for group in groups if len(group) > 1]
+    for group in groups:
+        best, dearest = (group.loc[group[name].idxmax()] for name in ("skill", "train_s"))
+        where = f"- {best['study']}, {best['task']} ({best['source']}, {best['device']}), against {best['reference']}: "
+        says = f"{best['model']} has skill {_signed(best['skill'])} for {_s(best['train_s'])} of training"
+        if len(group) == 1:
+            said.append(f"{where}{says}; no other model is timed.")
+        elif dearest["model"] == best["model"]:
+            wins += 1
+            said.append(f"{where}{says}, the best and the dearest of {len(group)}.")
+        else:
+            said.append(f"{where}{says}, the best of {len(group)}; the dearest, {dearest['model']}, has "
+                        f"{_signed(dearest['skill'])} for {_s(dearest['train_s'])}.")
+    return (f"**Our runs.** Of {len(several)} tasks with more than one model timed, the dearest model is the best in "
+            f"{wins}:\n\n" + "\n".join(said))
 
 
 def _signed(value):

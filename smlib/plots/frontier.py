@@ -34,15 +34,14 @@ def fronts(table, title=None):
     panels = list(table.groupby(["study", "task", "source"], sort=False))
     fig, axes = grid(len(panels), "seconds of training", "skill against the reference", columns=2, width=4.6,
                      height=3.1, extra=1.0)
-    known = table.dropna(subset=["train_s", "skill"])
+    known = table[table["train_s"].notna() & table["skill"].notna() & (table["model"] != table["reference"])]
     low = max(FLOOR, min(0.0, known["skill"].min() if len(known) else 0.0) - 0.08)
     for ax, ((study, task, source), here) in zip(axes, panels, strict=True):
         ax.set_title("\n".join(textwrap.wrap(f"{study}, {task} ({source}), against {here['reference'].iloc[0]}", 52)))
         ax.set(xscale="log", ylim=(low, 1.02))
         ax.tick_params(labelbottom=True)
         ax.axhline(0, color="0.3", linestyle=(0, (4, 2)), linewidth=1.0)
-        here = here.dropna(subset=["train_s", "skill"])
-        here = here[here["train_s"] > 0]
+        here = known.loc[known.index.intersection(here.index)]
         if here.empty:
             no_data(ax)
             continue
