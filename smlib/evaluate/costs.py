@@ -207,8 +207,9 @@ def shown(table):
     within = [f" ({_signed(low)} to {_signed(high)})" if np.isfinite(low) else "" for low, high in
               order[["low", "high"]].to_numpy()]
     return pd.DataFrame({
-        "study": order["study"], "task": order["task"], "source": order["source"], "model": order["model"],
-        "device": order["device"].replace("", "–"), "parameters": column("parameters", "{:,.0f}".format),
-        "training": column("train_s", _s), "forecast": column("forecast_s", _s), "reference": order["reference"],
+        "study": order["study"], "model": order["model"],
         "skill": [text + more for text, more in zip(column("skill", _signed), within, strict=True)],
-        "front": order["front"].map({True: "yes", False: ""})})
+        "training": column("train_s", _s), "forecast": column("forecast_s", _s),
+        "parameters": column("parameters", "{:,.0f}".format), "device": order["device"].replace("", "–"),
+        "front": order["front"].map({True: "yes", False: ""}), "task": order["task"],
+        "reference": order["reference"], "source": order["source"]})
