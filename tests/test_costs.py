@@ -34,7 +34,7 @@ def skill():
             *skills("nudging/long_term", [("CNN", "free run", "skill_climatology", -2.0)]),
             *skills("fusion/gapfill", [("OI", "gaps: 1", "RMSE", 0.01), ("OI", "gaps: 9", "RMSE", 0.02),
                                        ("climatology + persistence", "gaps: 1", "RMSE", 0.02),
-                                       ("climatology + persistence", "gaps: 9", "RMSE", 0.02)]),
+                                       ("climatology + persistence", "gaps: 9", "RMSE", 0.02)], source="simulated"),
             *skills("fusion/estimate", [("ConvLSTM", "S1 against truth", "skill_NLDAS-2", 0.5)], **deep),
             *skills("fusion/estimate", [("ConvLSTM", "S1 against truth", "skill_NLDAS-2", 0.9)], depth_m=0.2),
             *skills("forecast/skill", [("ConvLSTM", "S1, at stations", "skill_persistence", 0.1),
