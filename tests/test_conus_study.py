@@ -194,6 +194,10 @@ def test_tables_of_networks(opened):
     assert (row["epochs"], row["best_epoch"]) == (1, 1)
     assert "2 layers of 4, 16 filters in place of 8 of 4 to 256" in tables.share_of_papers(trained)
     assert tables.scenario_table(scenarios).loc[0, "predictors"] == 9
+    cost = tables.cost_table(trained, "forecast", "cpu").set_index("metric")
+    assert set(cost["model"]) == {"ConvLSTM S1, 0-10 cm"} and set(cost["device"]) == {"cpu"}
+    assert cost.loc["train_s", "value"] == row["training_s"] and cost.loc["forecast_s", "value"] == row["prediction_s"]
+    assert cost.loc["parameters", "value"] == row["parameters"]
     assert place() == (0, 1)
 
 

@@ -158,12 +158,6 @@ def test_four_printed_rows_break_their_own_arithmetic():
     assert row["implied_rmse"] == pytest.approx(np.sqrt(0.040**2 + 0.051**2))
 
 
-def test_a_row_is_odd_beyond_rounding():
-    rows = pd.DataFrame({"mae": [0.030, 0.030, 0.051, 0.0505, 0.03], "rmse": [0.050] * 5,
-                         "ubrmse": [0.040, 0.040, 0.040, 0.040, 0.050], "bias": [0.030, -0.030, 0.030, 0.030, 0.030]})
-    assert tables.odd_rows(rows).tolist() == [False, False, True, False, True]
-
-
 def table(rows, **same):
     return pd.DataFrame(rows).assign(**same)
 

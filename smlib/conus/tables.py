@@ -26,6 +26,18 @@ def training_table(trained):
     return pd.DataFrame(rows)
 
 
+def cost_table(trained, study, device):
+    """The tidy cost table (`smlib.run.results.COST`) of a page; models such as "ConvLSTM S1, 0-10 cm".
+
+    train_s is the seconds of training, forecast_s those of making the maps of all days that are kept.
+    """
+    table = training_table(trained).assign(model=[f"ConvLSTM {one.name}, {LAYERS[one.layer - 1]}" for one in trained])
+    table = table.rename(columns={"training_s": "train_s", "prediction_s": "forecast_s"})
+    metrics = ["parameters", "epochs", "best_epoch", "train_s", "forecast_s"]
+    return table.melt("model", metrics, "metric").assign(study=study, device=device)[
+        ["study", "model", "device", "metric", "value"]]
+
+
 def histories(trained):
     """Losses by epoch of all networks, as `smlib.plots.loss_curves` takes them."""
     return pd.concat([got.history.assign(model=one.label) for one, got in trained.items()], ignore_index=True)

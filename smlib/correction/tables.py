@@ -8,6 +8,8 @@ from smlib.correction.data import COMBINATIONS
 from smlib.correction.folds import PROTOCOLS
 from smlib.correction.scores import METRICS, by_cell, compare, score
 from smlib.correction.study import LEARNT, estimates_without_network
+from smlib.evaluate.audit_rules import labels, of_scores
+from smlib.evaluate.printed import table as printed_table
 from smlib.evaluate.skill import COLUMNS
 
 SCORES = ["network", "product", "method", "combination", "weight", "protocol", "against", "metric", "value", "low",
@@ -120,21 +122,19 @@ def tidy(table, source):
 
 def with_printed_grid_matching(table):
     """Stage 1's scores beside the paper's Table 4: adds printed, and odd for a printed row that cannot be right."""
-    printed = pd.read_csv(paths.DATA / "published" / "xie2025_table4_grid_matching.csv")
-    printed["odd"] = odd_rows(printed)
+    printed = printed_grid_matching()
     long = printed.rename(columns={"grid": "product", "r": "R", "mae": "MAE", "rmse": "RMSE", "ubrmse": "ubRMSE"}).melt(
         ["network", "combination", "product", "odd"], list(METRICS), "metric", "printed")
     found = table.merge(long, "left", on=["network", "combination", "product", "metric"])
     return found.assign(odd=found["odd"].fillna(False).astype(bool))
 
 
-def odd_rows(printed, tolerance=0.0015):
-    """Rows that break RMSE^2 = ubRMSE^2 + bias^2 or MAE <= RMSE by more than rounding: (row,) bool.
-
-    tolerance : m3 m-3, of the RMSE that ubRMSE and bias give; three digits are printed
-    """
-    implied = np.hypot(printed["ubrmse"], printed["bias"])
-    return (abs(implied - printed["rmse"]) > tolerance) | (printed["mae"] > printed["rmse"] + 0.0005)
+def printed_grid_matching():
+    """The paper's Table 4, with the column odd: rows that cannot be as printed (see `smlib.evaluate.audit_rules`)."""
+    table, keys = printed_table("xie2025_table4_grid_matching"), ["network", "combination", "grid"]
+    found = pd.concat(of_scores("", table, keys, pooled=True))
+    numbers = table.drop(columns=keys).astype(float)
+    return table[keys].join(numbers).assign(odd=np.isin(labels(table, keys), found.loc[found["fails"], "row"]))
 
 
 def with_printed_improvement(table):
@@ -236,8 +236,8 @@ def fullest_day(study, network, product):
 
 def odd_printed():
     """Rows of the printed Table 4 that break their own arithmetic, with what ubRMSE and bias imply for the RMSE."""
-    printed = pd.read_csv(paths.DATA / "published" / "xie2025_table4_grid_matching.csv")
-    found = printed[odd_rows(printed)].copy()
+    found = printed_grid_matching()
+    found = found[found["odd"]].drop(columns="odd")
     found["implied_rmse"] = np.hypot(found["ubrmse"], found["bias"])
     return found.reset_index(drop=True)
 
