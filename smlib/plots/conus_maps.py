@@ -7,7 +7,7 @@ import shapely
 from matplotlib.collections import LineCollection
 
 from smlib.plots.maps import LAYERS, _layer
-from smlib.plots.style import MOISTURE, figure, house, no_data
+from smlib.plots.style import HEIGHT, MOISTURE, PLANTS, SAND, WET, figure, house, no_data
 from smlib.plots.world import OUTLINES
 
 KINDS = ("measured", "simulated")
@@ -67,7 +67,7 @@ def fields(forecasts, reference, sand=None, kind="simulated", title=None, label=
     leads = list(forecasts)
     every = np.concatenate([np.asarray(da, float).ravel() for row in rows.values() for da in row.values()])
     low, high = np.nanpercentile(every, [1, 99]) if np.isfinite(every).any() else (0, 1)
-    look = {"vmin": low, "vmax": high, "cmap": "YlGnBu"}
+    look = {"vmin": low, "vmax": high, "cmap": WET}
     columns = len(leads) + (sand is not None)
     fig = figure(11.0, len(rows) * (10.0 / columns * 0.55 + 0.35) + 1.3)
     axes = np.array([[fig.add_subplot(len(rows), columns, i * columns + j + 1)
@@ -78,7 +78,7 @@ def fields(forecasts, reference, sand=None, kind="simulated", title=None, label=
             mesh = _map(axes[i, j], row[lead], look)
             axes[i, j].set_title(f"{name}, {said}" if name == "forecast" else f"{name}, same day")
     if sand is not None:
-        soil = _map(axes[0, -1], sand, {"vmin": 0, "vmax": 100, "cmap": "YlOrBr"})
+        soil = _map(axes[0, -1], sand, {"vmin": 0, "vmax": 100, "cmap": SAND})
         axes[0, -1].set_title("sand")
         for ax in axes[1:, -1]:
             ax.remove()
@@ -124,8 +124,8 @@ def inputs(panels, kind="simulated", columns=2, title=None):
         ax = fig.add_subplot(rows, columns, k + 1)
         values = np.asarray(da, float)
         low, high = np.nanpercentile(values, [1, 99]) if np.isfinite(values).any() else (0, 1)
-        cmap = next((c for word, c in (("sand", "YlOrBr"), ("elevation", "copper_r"), ("vegetation", "YlGn"),
-                                       ("temperature", "inferno"), ("share", "cividis")) if word in name), "YlGnBu")
+        cmap = next((c for word, c in (("sand", SAND), ("elevation", HEIGHT), ("vegetation", PLANTS),
+                                       ("temperature", "inferno"), ("share", "cividis")) if word in name), WET)
         mesh = _map(ax, da, {"vmin": low, "vmax": max(high, low + 1e-9), "cmap": cmap})
         ax.set_title(name)
         unit = da.attrs.get("units", "")

@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 
 from smlib.plots.conus_maps import fields, inputs, known, outlines
 from smlib.plots.series import date_axis, rain_panel
-from smlib.plots.style import METRICS, MOISTURE, broken_line, daily, figure, house, legend, looks, no_data
+from smlib.plots.style import METRICS, MOISTURE, SIGNED_WET, broken_line, daily, figure, house, legend, looks, no_data
 from smlib.plots.world import PRODUCT_LOOKS
 
 __all__ = ["boxes", "fields", "inputs", "scatter_density", "score_map", "series"]
@@ -128,7 +128,7 @@ def score_map(scores, stations, metric="r", kind="simulated", title=None):
     if metric == "bias":
         low, high = -max(-low, high, 1e-3), max(-low, high, 1e-3)
     high = max(high, low + 1e-6)
-    look = {"vmin": low, "vmax": high, "cmap": {"bias": "RdBu", "r": "viridis"}.get(metric, "viridis_r")}
+    look = {"vmin": low, "vmax": high, "cmap": {"bias": SIGNED_WET, "r": "viridis"}.get(metric, "viridis_r")}
     bins = np.linspace(min(every.min(), low), max(every.max(), high), 25) if len(every) else 10
     fig = figure(9.5, 3.1 * len(many) + 0.7)
     spec = fig.add_gridspec(len(many), 2, width_ratios=[2.5, 1])

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from smlib.plots.correction_scores import in_known_order
-from smlib.plots.style import MOISTURE, figure, house, legend, no_data, nothing
+from smlib.plots.style import MOISTURE, SIGNED_WET, WET, figure, house, legend, no_data, nothing
 
 # Groups go round the colours with one marker, then with the next: 24 that differ, neighbours never by colour alone.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933")
@@ -147,9 +147,9 @@ def product_maps(before, after, difference, truth=None, lat=None, lon=None, diff
     meshes = {}
     for row, name in zip(axes, names, strict=True):
         for ax, (kind, fields) in zip(row, kinds.items(), strict=True):
-            look = {"cmap": "YlGnBu", "vmin": low, "vmax": max(high, low + 1e-6)}
+            look = {"cmap": WET, "vmin": low, "vmax": max(high, low + 1e-6)}
             if kind == difference_name:
-                look = {"cmap": "RdBu", "vmin": -most, "vmax": most}
+                look = {"cmap": SIGNED_WET, "vmin": -most, "vmax": most}
             ax.set_title(f"{name}, {kind}" if name else kind)
             ax.set_facecolor(MISSING)
             if name not in fields or not np.isfinite(fields[name]).any():

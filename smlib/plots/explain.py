@@ -11,10 +11,9 @@ from matplotlib.scale import AsinhScale
 
 from smlib.data.schema import VARIABLES
 from smlib.plots.series import MISSING
-from smlib.plots.style import MOISTURE, figure, grid, house, in_order
+from smlib.plots.style import MOISTURE, WET, figure, grid, house, in_order, ink
 
 SIZE = "mean |Shapley value| (m³ m⁻³)"
-SHADES = "YlGnBu"
 ROOT = 0.5       # colours of Shapley sizes go with the square root: moisture is many times the rest
 LINEAR = 0.001   # Shapley values beyond this (m3 m-3) are drawn on a logarithmic axis, for the same reason
 
@@ -217,7 +216,7 @@ def _once(table, keys):
 
 def _cells(ax, values, norm):
     """A heatmap with its first row on top; what is missing is hatched."""
-    image = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SHADES, norm=norm, edgecolors="white", linewidth=0.8)
+    image = ax.pcolormesh(np.ma.masked_invalid(values), cmap=WET, norm=norm, edgecolors="white", linewidth=0.8)
     for i, j in np.argwhere(np.isnan(values)):
         ax.add_patch(Rectangle((j, i), 1, 1, **MISSING))
     ax.set_ylim(len(values), 0)
@@ -232,7 +231,7 @@ def _write(ax, numbers, values, norm, form):
     for (i, j), number in np.ndenumerate(numbers):
         if np.isfinite(number):
             ax.text(j + 0.5, i + 0.5, form.format(number), ha="center", va="center", fontsize=8,
-                    color="white" if norm(values[i, j]) > 0.6 else "black")
+                    color=ink(WET(norm(values[i, j]))))
 
 
 def _bar(fig, drawn, axes, label):

@@ -6,7 +6,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from smlib.plots.style import MOISTURE, figure, house, legend, looks, no_data
+from smlib.plots.style import MOISTURE, WET, figure, house, legend, looks, no_data
 
 OBSERVED, UNOBSERVED = "#084C8D", "#CFE0F1"
 ERROR = "absolute error (m³ m⁻³)"
@@ -61,7 +61,7 @@ def maps_of_days(truth, forecasts, lat, lon, title=None):
     models = list(looks(forecasts["model"].values.tolist()))
     forecasts = forecasts.sel(model=models)
     error = abs(forecasts - truth)
-    moisture = _scale([truth.values, forecasts.values], 1) | {"cmap": "YlGnBu"}
+    moisture = _scale([truth.values, forecasts.values], 1) | {"cmap": WET}
     errors = _scale([error.values], None) | {"cmap": "magma_r"}
     columns, days = len(models) + 1, truth.sizes["time"]
     width = np.clip(11.0 / columns, 2.1, 3.6)
@@ -114,7 +114,7 @@ def field_map(values, lat, lon, title=None, label=MOISTURE):
     fig = figure(6.4, 5.2 * _shape(lat, lon) + 1.1)
     ax = fig.subplots()
     look = _scale([np.asarray(values, float)], 1)
-    mesh = _map(ax, values, lat, lon, cmap="YlGnBu", **look)
+    mesh = _map(ax, values, lat, lon, cmap=WET, **look)
     if not np.isfinite(values).any():
         no_data(ax)
     fig.colorbar(mesh, ax=ax, label=label, extend="both")

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from smlib.plots.maps import LAYERS, _layer
-from smlib.plots.style import METRICS, collected_legend, figure, house, looks, no_data, nothing, once
+from smlib.plots.style import METRICS, SIGNED_WET, collected_legend, figure, house, looks, no_data, nothing, once
 
 SPREAD = 0.12  # how far methods stand apart at a lead, of the distance between leads
 
@@ -76,8 +76,8 @@ def skill_maps(scores, method, reference, leads=(1, 7, 30), kind="measured", tit
         here = skill[skill["lead_d"] == lead]
         for name in ("ne_50m_land", "ne_10m_admin_1_states_provinces_lines_usa"):
             _outlines(ax, _layer(name), LAYERS[name])
-        dots = ax.scatter(here["lon"], here["lat"], c=here["skill"], s=16, cmap="RdBu", vmin=-0.5, vmax=0.5, zorder=3,
-                          edgecolors="0.4", linewidths=0.2)
+        dots = ax.scatter(here["lon"], here["lat"], c=here["skill"], s=16, cmap=SIGNED_WET, vmin=-0.5, vmax=0.5,
+                          zorder=3, edgecolors="0.4", linewidths=0.2)
         ax.set_xlim(west - 2, east + 2)
         ax.set_ylim(south - 1.5, north + 1.5)
         ax.set_aspect(1 / np.cos(np.radians((south + north) / 2)))

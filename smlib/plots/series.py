@@ -9,12 +9,14 @@ from matplotlib.patches import Rectangle
 from smlib.data.schema import VARIABLES
 from smlib.plots.style import (
     MOISTURE,
+    SIGNED,
     broken_line,
     collected_legend,
     daily,
     figure,
     grid,
     house,
+    ink,
     legend,
     level_looks,
     level_names,
@@ -158,13 +160,13 @@ def correlation_heatmap(corr, title=None):
     rows, columns = values.shape
     fig = figure(max(0.62 * columns + 3.2, 4.5), max(0.45 * rows + 2.2, 3.2))
     ax = fig.subplots()
-    image = ax.pcolormesh(np.ma.masked_invalid(values), cmap="RdBu_r", vmin=-1, vmax=1, edgecolors="white", linewidth=1)
+    image = ax.pcolormesh(np.ma.masked_invalid(values), cmap=SIGNED, vmin=-1, vmax=1, edgecolors="white", linewidth=1)
     for (i, j), value in np.ndenumerate(values):
         if np.isnan(value):
             ax.add_patch(Rectangle((j, i), 1, 1, **MISSING))
         else:
             ax.text(j + 0.5, i + 0.5, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=9,
-                    color="white" if abs(value) > 0.65 else "black")
+                    color=ink(SIGNED((value + 1) / 2)))
     names = [_written(c) for c in corr.columns]
     slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 6 else {}
     ax.set_xticks(np.arange(columns) + 0.5, names, **slant)

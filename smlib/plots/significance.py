@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from smlib.plots.style import figure, house, in_order, legend, model_style, no_data
+from smlib.plots.style import SIGNED, figure, house, in_order, legend, model_style, no_data
 
 ALPHA = 0.05
 FLOOR = -1.0                # lowest skill that is drawn
@@ -126,7 +126,7 @@ def verdicts(compared, title=None):
     fig = figure(max(5.5, len(leads) * (0.42 * len(levels) + 0.35) + 1.9),
                  len(pairs) * (0.24 * len(sites) + 0.5) + 1.7)
     axes = fig.subplots(len(pairs), len(leads), squeeze=False, sharex=True, sharey=True)
-    colours, norm = matplotlib.colormaps["RdBu_r"].with_extremes(bad="none"), LogNorm(1 / WIDEST, WIDEST)
+    colours, norm = SIGNED.with_extremes(bad="none"), LogNorm(1 / WIDEST, WIDEST)
     for (i, k), ax in np.ndenumerate(axes):
         model, reference = pairs[i]
         here = compared[(compared["model"] == model) & (compared["reference"] == reference)

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
+from cmcrameri import cm
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -47,6 +48,12 @@ METHOD_LOOKS = {"climatology with memory": ("#D6B400", "P"), "interpolation": ("
                 "exponential filter": ("#999933", "^"), "linear": ("#332288", "P"), "stage 1": ("#882255", "p")}
 SPARE_LOOKS = (("#00A5B5", "<"), ("#8B8000", ">"), ("#A05050", "p"), ("#505080", "h"))  # for any other name
 BUILT_ON = (":", (0, (5, 1.5, 1, 1.5)), (0, (6, 1)))  # lines of what is built on a model: "ConvLSTM, nudged"
+
+# Perceptually uniform maps that colour-blind readers can tell apart (Crameri et al. 2020, doi:10.1038/s41467-020-19160-7).
+WET = cm.navia_r  # soil moisture and whatever else has an order: pale is dry or little, dark blue is wet or much
+SIGNED = cm.vik  # blue below 0, red above, as correlations are drawn
+SIGNED_WET = cm.vik_r  # red below 0 (drier, worse), blue above (wetter, better)
+SAND, HEIGHT, PLANTS = cm.lajolla_r, cm.bilbao_r, cm.bamako_r
 
 MOISTURE = "soil moisture (m³ m⁻³)"
 METRICS = {"R2": "R²", "RMSE": "RMSE (m³ m⁻³)", "ubRMSE": "ubRMSE (m³ m⁻³)", "MAE": "MAE (m³ m⁻³)",
@@ -123,6 +130,13 @@ def collected_legend(fig):
             entries.setdefault(label, handle)
     if entries:
         legend(fig, list(entries.values()), list(entries))
+
+
+def ink(colour):
+    """Black or white, whichever stands out more from a colour (WCAG's relative luminance)."""
+    red, green, blue = ((c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+                        for c in matplotlib.colors.to_rgb(colour))
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "black"
 
 
 def no_data(ax):

@@ -5,7 +5,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.lines import Line2D
 
 from smlib.plots.skill import panels_in_order
-from smlib.plots.style import METRICS, figure, house, in_order
+from smlib.plots.style import METRICS, SIGNED_WET, figure, house, in_order, ink
 
 FLOOR = -1.0
 
@@ -44,12 +44,11 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
         value, low, high = (here.pivot(index="model", columns="panel", values=column).reindex(
             index=models, columns=names).to_numpy(float) for column in ("value", "low", "high"))
         ax.set_facecolor("0.8")
-        image = ax.pcolormesh(value, cmap="RdBu", norm=norm, edgecolor="white", linewidth=0.4)
+        image = ax.pcolormesh(value, cmap=SIGNED_WET, norm=norm, edgecolor="white", linewidth=0.4)
         for (i, j), sure in np.ndenumerate((low > 0) | (high < 0)):
             if text and np.isfinite(value[i, j]):
-                dark = value[i, j] > 0.65 or value[i, j] < 0.65 * floor
                 ax.text(j + 0.5, i + 0.5, _text(value[i, j]), ha="center",
-                        va="center", fontsize=6.5, color="white" if dark else "black",
+                        va="center", fontsize=6.5, color=ink(SIGNED_WET(norm(value[i, j]))),
                         fontweight="bold" if sure else "normal")
             elif sure:
                 ax.plot(j + 0.5, i + 0.5, ".", color="black", markersize=2.5)

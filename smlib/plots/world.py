@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from smlib.plots.maps import LAYERS, _layer
-from smlib.plots.style import MOISTURE, figure, grid, house, legend, no_data
+from smlib.plots.style import MOISTURE, WET, figure, grid, house, legend, no_data
 
 PRODUCT_LOOKS = {"DCA": ("#0072B2", "o"), "SCA-H": ("#E69F00", "^"), "SCA-V": ("#009E73", "v"),
                  "NLDAS-2": ("#D55E00", "s")}
@@ -14,7 +14,7 @@ OUTLINES = ("ne_50m_land", "ne_50m_lakes", "ne_10m_admin_1_states_provinces_line
 
 
 @house
-def grid_maps(panels, label=MOISTURE, columns=2, title=None, cmap="YlGnBu"):
+def grid_maps(panels, label=MOISTURE, columns=2, title=None, cmap=WET):
     """Maps side by side under one colour scale.
 
     Parameters
