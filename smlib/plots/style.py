@@ -49,7 +49,7 @@ METHOD_LOOKS = {"climatology with memory": ("#D6B400", "P"), "interpolation": ("
 SPARE_LOOKS = (("#00A5B5", "<"), ("#8B8000", ">"), ("#A05050", "p"), ("#505080", "h"))  # for any other name
 BUILT_ON = (":", (0, (5, 1.5, 1, 1.5)), (0, (6, 1)))  # lines of what is built on a model: "ConvLSTM, nudged"
 
-# Perceptually uniform maps that colour-blind readers can tell apart (Crameri et al. 2020, doi:10.1038/s41467-020-19160-7).
+# Perceptually uniform, and told apart without colour vision (Crameri et al. 2020, doi:10.1038/s41467-020-19160-7).
 WET = cm.navia_r  # soil moisture and whatever else has an order: pale is dry or little, dark blue is wet or much
 SIGNED = cm.vik  # blue below 0, red above, as correlations are drawn
 SIGNED_WET = cm.vik_r  # red below 0 (drier, worse), blue above (wetter, better)
