@@ -1,8 +1,12 @@
 """Tables of the networks themselves: what they see, how they were trained, and what they answer."""
 
+import numpy as np
 import pandas as pd
 
 from smlib.conus.scenarios import LAYERS
+from smlib.evaluate.worth import PAIRS
+
+PRINTED_SIGN = "loss with its printed sign"
 
 
 def scenario_table(scenarios):
@@ -53,3 +57,14 @@ def share_of_papers(trained):
         return f"The networks have the paper's {layers} layers of {full} filters."
     return (f"The networks here are narrower than the paper's: {len(widths)} layers of "
             f"{', '.join(map(str, widths))} filters in place of {layers} of {full}.")
+
+
+def loss_pairs(losses, kind):
+    """Networks with the loss that is meant and with the printed one, for `smlib.evaluate.worth.summary`.
+
+    losses : `skill.loss_table`; a case is a lead, and there is one unit: one network with either loss
+    """
+    wide = losses.pivot(index="lead_d", columns="method", values="rmse").reset_index()
+    return wide.rename(columns={"meant": "rmse", "printed": "rmse_leaky"}).assign(
+        shortcut=PRINTED_SIGN, study="forecast", kind=kind, unit="surface network", model="ConvLSTM", counted=True,
+        case=[f"{lead} d ahead" for lead in wide["lead_d"]], r2=np.nan, r2_leaky=np.nan)[list(PAIRS)]

@@ -81,12 +81,13 @@ def forecast_all(ds, *, models=tuple(MODELS), targets=TARGETS, leads=(1, 3, 7), 
     repetitions : int
         Fits of each model that draws random numbers.
     network : mapping
-        Settings of the networks' training (epochs, patience, device, ...), for `smlib.train.train_ensemble`.
+        Settings of the networks' training (epochs, patience, device, ...), for `smlib.train.train_ensemble`; they go
+        before those of the protocol.
     checkpoints : folder for unfinished training, or None
     keep : whether to return the fitted models too
     """
     levels, left_out = prepare_all(ds, leads=leads, lookback=lookback, protocol=protocol)
-    network = dict(network or {}) | ({"validation_batch": 50} if protocol == "paper" else {})
+    network = ({"validation_batch": 50} if protocol == "paper" else {}) | dict(network or {})
     values, fits, history, fitted = [{} for _ in levels], [], [], {}
     jobs = [(name, target) for name in models for target in (targets if name not in BASELINES else ("value",))]
     bar = tqdm([job for job in jobs if job[0] not in NETWORKS], unit="model", leave=False,
