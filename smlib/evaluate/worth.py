@@ -76,14 +76,13 @@ def answer(table):
     """What `summary` says, as Markdown: which shortcuts flatter, which may be worth nothing, what they decide."""
     def listed(rows):
         return "; ".join(f"{row.shortcut} {_signed(row.worth)}" + (
-            f" [{_signed(row.low)}, {_signed(row.high)}]" if np.isfinite(row.low) else " (no interval)")
-            for row in rows.itertuples())
+            f" [{_signed(row.low)}, {_signed(row.high)}]" if np.isfinite(row.low) else "") for row in rows.itertuples())
 
     sure = np.isfinite(table["low"])
-    groups = ((sure & (table["low"] > 0), "Flatter, in percent of RMSE"),
+    groups = ((sure & (table["low"] > 0), "Flatter the RMSE, in percent"),
               (sure & (table["high"] < 0), "Make the score worse"),
-              (sure & (table["low"] <= 0) & (table["high"] >= 0), "Cannot be told from nothing"),
-              (~sure, "Cannot be given an interval"))
+              (sure & (table["low"] <= 0) & (table["high"] >= 0), "May be worth nothing"),
+              (~sure, "Of too few units for an interval"))
     said = [f"{words}: {listed(table[of].sort_values('worth', ascending=False))}." for of, words in groups if of.any()]
     changed = table[table["first_changes"] > 0]
     said.append("Another model comes first " + "; ".join(
@@ -192,6 +191,25 @@ def least_of(k, correlation=0.0):
         raise ValueError(f"k must be at least 1 and the correlation from 0 to 1, not {k} and {correlation}")
     greatest, _ = quad(lambda x: x * k * stats.norm.pdf(x) * stats.norm.cdf(x) ** (k - 1), -12, 12)
     return -np.sqrt(1 - correlation) * greatest
+
+
+def least_drawn(k, correlation=0.0, draws=20000, seed=0):
+    """`least_of` from random numbers: the mean least of k correlated normal scores, and its standard error."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(draws, 1))
+    scores = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * rng.normal(size=(draws, k))
+    least = scores.min(1)
+    return least.mean(), least.std(ddof=1) / np.sqrt(draws)
+
+
+def agreement(checks):
+    """Expected and found numbers by statement: DataFrame statement, numbers, largest (deviation, percent of expected).
+
+    checks : mapping of statement -> (expected, found)
+    """
+    rows = [(said, np.size(expected), 100 * np.max(np.abs(np.asarray(found) / np.asarray(expected) - 1)))
+            for said, (expected, found) in checks.items()]
+    return pd.DataFrame(rows, columns=["statement", "numbers", "largest"])
 
 
 def ridge_slope(x, y, penalty, span):

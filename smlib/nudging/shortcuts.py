@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from smlib.evaluate.worth import PAIRS, beside_conclusion
+from smlib.evaluate.worth import PAIRS, beside_conclusion, with_overwritten, with_zeros
 from smlib.nudging.settings import printed_settings
 from smlib.nudging.tables import PRINTED, STUDY
 from smlib.nudging.worth import OUTSIDE
@@ -67,6 +67,16 @@ def gains(overwritten):
         unobserved=100 * (1 - overwritten["rmse"] / overwritten["free_unobserved"]))
 
 
+def gains_answer(table):
+    """What is left of the gain where nothing was observed, in words, by fraction observed; means over the rest."""
+    mean = table.groupby("fraction")[["all", "unobserved"]].mean()
+    said = [f"{100 * fraction:g} % observed, {row['all']:.1f} % lower over all cells and {row['unobserved']:.1f} % "
+            "over those not observed" for fraction, row in mean.iterrows()]
+    harmed = int((table["unobserved"] < 0).sum())
+    return (f"Means over networks and noises: with {'; with '.join(said)}. Where nothing was observed, nudging makes "
+            f"the error larger in {harmed} of {len(table)} settings.").replace("-", "−")
+
+
 def conclusions(pairs):
     """What the paper rests on, printed and ours: mapping of shortcut -> see `smlib.evaluate.worth.beside_conclusion`.
 
@@ -118,3 +128,27 @@ def _pairs(table, kind):
         table["case"] = _case(table)
     table = table.assign(study=STUDY, kind=kind, unit=table["model"], counted=True)
     return table[[*PAIRS, *(name for name in FURTHER if name in table)]]
+
+
+def with_zeros_expected(worth, regional, skill):
+    """R2 of the free runs with the cells outside counted, by `evaluate.worth.with_zeros` and as the run has it.
+
+    worth, regional, skill : tables of nudging/long_term; the share of zeros follows from the RMSE alone, the mean of
+    the truth from the regional mean of a forecast less its bias. Returns model, share, mean (m3 m-3), expected, run.
+    """
+    pairs = free_run_pairs(worth, "").query("shortcut == @OUTSIDE").set_index("model")
+    bias = skill[(skill["metric"] == "bias") & skill["model"].isin(pairs.index)].set_index("model")["value"]
+    mean = regional.groupby("model")["value"].mean() - bias
+    share = 1 - (pairs["rmse_leaky"] / pairs["rmse"]) ** 2
+    expected = with_zeros(pairs["rmse"], pairs["r2"], share, mean[pairs.index])[1]
+    return pd.DataFrame({"share": share, "mean": mean[pairs.index], "expected": expected,
+                         "run": pairs["r2_leaky"]}).rename_axis("model").reset_index()
+
+
+def with_overwritten_expected(pairs):
+    """RMSE over all cells by `evaluate.worth.with_overwritten`, and as the run has it: DataFrame of its settings.
+
+    pairs : of `overwritten_pairs`. Returns model, case, tau, observed, expected, run (m3 m-3).
+    """
+    expected = with_overwritten(pairs["rmse"], pairs["tau"], pairs["observed"], pairs["noise"])
+    return pairs[["model", "case", "tau", "observed"]].assign(expected=expected, run=pairs["rmse_leaky"])

@@ -17,7 +17,7 @@ def shortcuts(worth, units, title=None):
     worth : pandas.DataFrame
         A row a shortcut: shortcut, study, kind ("measured" or "simulated"), worth, low, high (percent of RMSE; above 0
         the shortcut flatters; NaN where there is no interval), printed and ours (percent of RMSE between the models of
-        the conclusion, NaN where there are none).
+        the conclusion, NaN where there are none; ours is an arrow at the edge where it lies far off).
     units : pandas.DataFrame
         Columns shortcut, unit and worth: the sites or networks behind the interval, drawn small.
     title : str, optional
@@ -31,11 +31,12 @@ def shortcuts(worth, units, title=None):
         return nothing(title)
     fig = figure(9.5, 0.55 * len(worth) + 2.0)
     ax = fig.subplots()
+    low, high = _limits(worth, units)
     for place, row in enumerate(worth.itertuples()):
         colour, marker = STUDIES[row.study]
         own = units.loc[units["shortcut"] == row.shortcut, "worth"]
-        ax.plot(own, np.full(len(own), place + 0.22), linestyle="none", marker="|", markersize=7, color=colour,
-                alpha=0.6, label="one site or network")
+        ax.plot(own, np.full(len(own), place + 0.24), linestyle="none", marker="|", markersize=7, color="0.35",
+                zorder=3, label="one site or network")
         if np.isfinite(row.low):
             ax.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
         ax.plot(row.worth, place, color=colour, marker=marker, markersize=7, linestyle="none",
@@ -43,16 +44,29 @@ def shortcuts(worth, units, title=None):
                 label=f"{row.study} ({row.kind}), with 95 % interval")
         for value, look, said in ((row.printed, "x", "difference that the paper concludes from, printed"),
                                   (row.ours, "+", "the same difference in our runs")):
-            if np.isfinite(value):
-                ax.plot(value, place - 0.22, marker=look, markersize=8, color="black", linestyle="none", label=said)
+            if low <= value <= high:
+                ax.plot(value, place - 0.24, marker=look, markersize=7, color="black", linestyle="none", label=said)
+            elif np.isfinite(value):
+                text = f"{look} ← {value:.0f}" if value < low else f"{value:.0f} → {look}"
+                ax.text(low if value < low else high, place - 0.24, text.replace("-", "−"), va="center", fontsize=8,
+                        ha="left" if value < low else "right")
     ax.axvline(0, color="black", linewidth=1.0)
     ax.set_yticks(range(len(worth)), worth["shortcut"])
     ax.set_ylim(len(worth) - 0.4, -0.6)
+    ax.set_xlim(low, high)
     ax.set_xlabel("percent of RMSE (above 0: the shortcut flatters)")
     collected_legend(fig)
     if title:
         fig.suptitle(title)
     return fig
+
+
+def _limits(worth, units):
+    """Room for all that was measured, and for printed differences; the differences of our runs may lie beyond."""
+    shown = np.concatenate([worth[["worth", "low", "high", "printed"]].to_numpy(float).ravel(), units["worth"]])
+    low, high = min(np.nanmin(shown), 0), max(np.nanmax(shown), 0)
+    margin = 0.06 * max(high - low, 1)
+    return low - margin, high + margin
 
 
 @house
@@ -72,7 +86,7 @@ def gains(table, title=None):
     """
     once(table, ["model", "fraction", "noise"], "one row a network and setting")
     noises = sorted(table["noise"].unique())
-    fig = figure(4.6 * len(noises) + 0.4, 4.2)
+    fig = figure(4.6 * len(noises) + 0.4, 5.0)
     axes = fig.subplots(1, len(noises), sharey=True, squeeze=False)[0]
     for ax, noise in zip(axes, noises, strict=True):
         here = table[table["noise"] == noise]
@@ -86,7 +100,7 @@ def gains(table, title=None):
         ax.axhline(0, color="black", linewidth=1.0)
         ax.set_xlabel("cells observed each day (percent)")
         ax.set_title(f"noise {noise:g} m³ m⁻³")
-    axes[0].set_ylabel("RMSE lower than the free run's (percent)")
+    axes[0].set_ylabel("RMSE below the free run's (percent)")
     collected_legend(fig)
     if title:
         fig.suptitle(title)

@@ -3,9 +3,10 @@ that one batch chose."""
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import Ridge
 
 from smlib.evaluate.tables import PRINTED
-from smlib.evaluate.worth import beside_conclusion
+from smlib.evaluate.worth import beside_conclusion, percent, ridge_slope
 from smlib.models import BASELINES, NETWORKS
 from smlib.models import PAPER_CODE as OTHER_SETTINGS
 from smlib.stations.forecast import forecast_all
@@ -105,6 +106,28 @@ def ranges(arms):
     return pd.DataFrame(rows, columns=["site", "level", "train", "whole", "wider", "drivers", "of"])
 
 
+def by_model(pairs):
+    """Worth of each shortcut to each model: shortcut, model and a column a lead, percent of RMSE, sites alike.
+
+    All models but those that a shortcut cannot touch at all; beside the column `mean`, over leads.
+    """
+    some = pairs[pairs["counted"] | ((pairs["shortcut"] == SCALER) & pairs["model"].isin(TREES))]
+    logs = some.assign(log=np.log(some["rmse_leaky"] / some["rmse"]))
+    keys = ["shortcut", "model", "case"]
+    wide = logs.groupby([*keys, "unit"], sort=False)["log"].mean().groupby(keys, sort=False).mean().unstack("case")
+    wide = wide.assign(mean=wide.mean(axis=1)).apply(percent)
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def ranges_answer(table):
+    """How much the scaler could learn, in words, from `ranges`."""
+    wider = table["wider"] > 0
+    said = f"At {int(wider.sum())} of {len(table)} levels moisture ranges wider in the whole series than in training"
+    if wider.any():
+        said += f", by {table.loc[wider, 'wider'].median():.0%} in the median and {table['wider'].max():.0%} at most"
+    return said + f". Of {int(table['of'].sum())} ranges of drivers {int(table['drivers'].sum())} are wider."
+
+
 def believed(arms):
     """What the validation said of the kept networks: DataFrame model, ratio, of one batch to the whole set.
 
@@ -116,3 +139,18 @@ def believed(arms):
         subset=["validation_loss", "validation_loss_batch"])
     both["ratio"] = np.sqrt(both["validation_loss_batch"] / both["validation_loss"])
     return both.groupby("model", sort=False)["ratio"].mean().reset_index()
+
+
+def ridge_expected(arms, penalty=1.0):
+    """Slope of moisture on that of the day before by ridge regression, with either scaler, fitted and by formula.
+
+    Returns DataFrame site, level, arm, expected (`smlib.evaluate.worth.ridge_slope`), run: both dimensionless.
+    """
+    rows = []
+    for arm in ("strict", SCALER):
+        for level in arms[arm].levels:
+            x, y = level.train.x[:, -1, -1:], level.train.y
+            span = level.scaler.moisture_.data_range_[0]
+            rows.append((level.series.site, level.series.label, arm,
+                         ridge_slope(span * x[:, 0], span * y, penalty, span), Ridge(penalty).fit(x, y).coef_[0]))
+    return pd.DataFrame(rows, columns=["site", "level", "arm", "expected", "run"])
