@@ -46,22 +46,20 @@ def summary(pairs):
     Returns
     -------
     DataFrame with shortcut, study, kind, units, worth, low, high (percent of RMSE), rmse, rmse_leaky (m3 m-3, geometric
-    means), worth_r2, low_r2, high_r2 (R2 with less R2 without), r2, r2_leaky, and what `reorderings` counts. Each unit
+    means), r2, r2_leaky (medians over the rows, for R2 has no lower bound) and what `reorderings` counts. Each unit
     counts by the mean over its rows.
     """
     _check(pairs)
     rows = []
     for (shortcut, study, kind), here in pairs.groupby(["shortcut", "study", "kind"], sort=False):
         some = here[here["counted"]]
-        some = some.assign(log=np.log(some["rmse_leaky"] / some["rmse"]), gain=some["r2_leaky"] - some["r2"],
-                           log_rmse=np.log(some["rmse"]))
-        unit = some.groupby("unit", sort=False)[["log", "gain", "log_rmse", "r2", "r2_leaky"]].mean()
+        some = some.assign(log=np.log(some["rmse_leaky"] / some["rmse"]), log_rmse=np.log(some["rmse"]))
+        unit = some.groupby("unit", sort=False)[["log", "log_rmse"]].mean()
         log, low, high = mean_interval(unit["log"])
-        gain = dict(zip(("worth_r2", "low_r2", "high_r2"), mean_interval(unit["gain"]), strict=True))
         rmse = np.exp(unit["log_rmse"].mean())
         rows.append({"shortcut": shortcut, "study": study, "kind": kind, "units": len(unit), "worth": percent(log),
                      "low": percent(high), "high": percent(low), "rmse": rmse, "rmse_leaky": rmse * np.exp(log)}
-                    | gain | {"r2": unit["r2"].mean(), "r2_leaky": unit["r2_leaky"].mean()} | reorderings(here))
+                    | {name: some[name].median() for name in ("r2", "r2_leaky")} | reorderings(here))
     return pd.DataFrame(rows)
 
 

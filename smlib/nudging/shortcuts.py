@@ -19,11 +19,11 @@ def free_run_pairs(worth, kind):
 
     worth : table of `free_run_worth`; kind : "measured" or "simulated"
     """
-    table = worth.rename(columns={"RMSE": "rmse", "R2": "r2"}).set_index("model")
-    strict = table[table["choice"] == "strict"].drop(columns="choice")
-    parts = [strict.join(table[table["choice"] == choice], rsuffix="_leaky").rename(columns={"choice": "shortcut"})
+    table = worth.rename(columns={"RMSE": "rmse", "R2": "r2", "choice": "shortcut"})
+    strict = table[table["shortcut"] == "strict"].drop(columns="shortcut")
+    parts = [strict.merge(table[table["shortcut"] == choice], on="model", suffixes=("", "_leaky"), validate="1:1")
              for choice in (SCALED, OUTSIDE)]
-    return _pairs(pd.concat(parts).reset_index().assign(case="free run"), kind)
+    return _pairs(pd.concat(parts, ignore_index=True).assign(case="free run"), kind)
 
 
 def tau_pairs(settings, chosen, kind):

@@ -106,17 +106,31 @@ def ranges(arms):
     return pd.DataFrame(rows, columns=["site", "level", "train", "whole", "wider", "drivers", "of"])
 
 
-def by_model(pairs):
+def by_model(pairs, spread):
     """Worth of each shortcut to each model: shortcut, model and a column a lead, percent of RMSE, sites alike.
 
-    All models but those that a shortcut cannot touch at all; beside the column `mean`, over leads.
+    All models but those that a shortcut cannot touch at all; `mean` is that over leads, `luck` what `luck` found.
     """
     some = pairs[pairs["counted"] | ((pairs["shortcut"] == SCALER) & pairs["model"].isin(TREES))]
     logs = some.assign(log=np.log(some["rmse_leaky"] / some["rmse"]))
     keys = ["shortcut", "model", "case"]
     wide = logs.groupby([*keys, "unit"], sort=False)["log"].mean().groupby(keys, sort=False).mean().unstack("case")
     wide = wide.assign(mean=wide.mean(axis=1)).apply(percent)
-    return wide.rename_axis(columns=None).reset_index()
+    return wide.rename_axis(columns=None).reset_index().merge(spread, "left", "model")
+
+
+def luck(study):
+    """What the seed is worth: DataFrame model, luck, the standard deviation of RMSE over repetitions, in percent.
+
+    Root mean square over levels and leads, of log RMSE; NaN of a model that is fitted once.
+    """
+    rows = []
+    for f in study.done:
+        for model, values in f.values.items():
+            logs = np.log(((values - f.observed) ** 2).mean(1)) / 2
+            rows.append((model, logs.var(0, ddof=1).mean() if len(values) > 1 else np.nan))
+    table = pd.DataFrame(rows, columns=["model", "luck"]).groupby("model", sort=False)["luck"].mean()
+    return (100 * np.sqrt(table)).reset_index()
 
 
 def ranges_answer(table):
