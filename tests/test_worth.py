@@ -137,7 +137,7 @@ def arms():
     ds = bucket(400)
     ds["soil_moisture"][..., 330:] *= 1.5  # so that the test period leaves the range of the training
     return shortcuts.forecast_with_shortcuts(ds, models=["persistence", "ridge", "RF", "LSTM"], leads=[1, 3],
-                                             repetitions=2, epochs=12)
+                                             repetitions=2, epochs=6)
 
 
 def test_only_what_a_shortcut_names_differs(arms):
@@ -155,7 +155,7 @@ def test_only_what_a_shortcut_names_differs(arms):
 
 def test_one_batch_chooses_among_the_same_weights(arms):
     strict, batch = (arms[name].fits.query("model == 'LSTM'") for name in ("strict", shortcuts.CHECKPOINT))
-    assert (strict["epochs"] == 12).all() and (batch["epochs"] == 12).all()
+    assert (strict["epochs"] == 6).all() and (batch["epochs"] == 6).all()
     train = [arms[name].history["train_loss"].to_numpy() for name in ("strict", shortcuts.CHECKPOINT)]
     assert (train[0] == train[1]).all()
     assert shortcuts.believed(arms)["ratio"].item() != 1
@@ -171,6 +171,16 @@ def test_the_scaler_of_the_whole_series_knows_the_test(arms):
     slopes = shortcuts.ridge_expected(arms)
     assert slopes["run"].to_numpy() == pytest.approx(slopes["expected"].to_numpy(), rel=1e-9)
     assert slopes["run"].nunique() == 2
+
+
+def test_nothing_leaks_where_training_holds_all_extremes():
+    ds = bucket(300)
+    ds["soil_moisture"][..., 20], ds["soil_moisture"][..., 30], ds["precipitation"][..., 20] = 0.9, 0.0, 500
+    arms = shortcuts.forecast_with_shortcuts(ds, models=["persistence", "ridge", "LSTM"], leads=[1], repetitions=1,
+                                             epochs=6)
+    assert shortcuts.ranges(arms)[["wider", "drivers"]].eq(0).all(axis=None)
+    strict, scaled = (shortcuts.scores(arms[name]) for name in ("strict", shortcuts.SCALER))
+    pd.testing.assert_frame_equal(strict, scaled, check_exact=True)
 
 
 def test_a_tree_does_not_see_the_scale():
