@@ -134,15 +134,16 @@ def with_zeros_expected(worth, regional, skill):
     """R2 of the free runs with the cells outside counted, by `evaluate.worth.with_zeros` and as the run has it.
 
     worth, regional, skill : tables of nudging/long_term; the share of zeros follows from the RMSE alone, the mean of
-    the truth from the regional mean of a forecast less its bias. Returns model, share, mean (m3 m-3), expected, run.
+    the truth from the regional mean of a forecast less its bias. Returns model, share, mean (m3 m-3), and R2
+    without, run (with) and expected.
     """
     pairs = free_run_pairs(worth, "").query("shortcut == @OUTSIDE").set_index("model")
     bias = skill[(skill["metric"] == "bias") & skill["model"].isin(pairs.index)].set_index("model")["value"]
     mean = regional.groupby("model")["value"].mean() - bias
     share = 1 - (pairs["rmse_leaky"] / pairs["rmse"]) ** 2
     expected = with_zeros(pairs["rmse"], pairs["r2"], share, mean[pairs.index])[1]
-    return pd.DataFrame({"share": share, "mean": mean[pairs.index], "expected": expected,
-                         "run": pairs["r2_leaky"]}).rename_axis("model").reset_index()
+    return pd.DataFrame({"share": share, "mean": mean[pairs.index], "without": pairs["r2"], "run": pairs["r2_leaky"],
+                         "expected": expected}).rename_axis("model").reset_index()
 
 
 def with_overwritten_expected(pairs):
