@@ -198,10 +198,14 @@ def test_models_with_other_settings_in_the_code_are_refused():
 
 
 def test_the_printed_conclusion_of_the_stations(arms):
-    found = shortcuts.conclusion(shortcuts.shortcut_pairs(arms, "simulated"), "LSTM", "ridge", 3)
+    pairs = shortcuts.shortcut_pairs(arms, "simulated")
+    found = shortcuts.conclusion(pairs, shortcuts.CHECKPOINT, "LSTM", "ridge", 3)
     assert found["conclusion"] == "LSTM before ridge, 3 days ahead" and np.isnan(found["printed"])
-    printed = shortcuts.conclusion(shortcuts.shortcut_pairs(arms, "simulated"))
-    assert printed["printed"] > 0 and np.isnan(printed["ours"])  # 7 days ahead was not forecast here
+    rows = pairs[(pairs["shortcut"] == shortcuts.CHECKPOINT) & (pairs["lead_d"] == 3)].set_index("model")
+    for name, column in (("without", "rmse"), ("with", "rmse_leaky")):
+        assert found[name] == pytest.approx(100 * (1 - rows[column]["LSTM"] / rows[column]["ridge"]))
+    printed = shortcuts.conclusion(pairs, shortcuts.SCALER)
+    assert printed["printed"] > 0 and np.isnan(printed["without"])  # 7 days ahead was not forecast here
 
 
 # Tables of the other studies
@@ -257,7 +261,11 @@ def test_the_papers_conclusions_are_those_of_print(nudged):
     found = nudging.conclusions(pairs)
     assert found[nudging.OUTSIDE]["conclusion"] == "free run, ConvLSTM before ConvLSTM-SE"
     assert found[nudging.OUTSIDE]["printed"] == pytest.approx(100 * (1 - 0.0282 / 0.0326))
-    assert found[nudging.OVERWRITTEN]["printed"] > 0
+    row = found[nudging.OVERWRITTEN]
+    gained = nudging.gains(pairs[pairs["shortcut"] == nudging.OVERWRITTEN])
+    for name, column in (("without", "unobserved"), ("with", "all")):
+        assert row[name] == pytest.approx(worth.percent(np.log1p(-gained[column] / 100).mean()))
+    assert row["printed"] > 0 and row["with"] > row["without"]
 
 
 def test_the_correction_study_in_both_ways():
@@ -271,8 +279,9 @@ def test_the_correction_study_in_both_ways():
                          columns=["product", "network", "combination", "printed", "corrected in situ", "in situ"])
     row = worth.summary(correction.estimate_pairs(table, "simulated")).iloc[0]
     assert row["worth"] == pytest.approx(40)
-    found = correction.conclusion(table)
-    assert (found["printed"], found["ours"]) == (pytest.approx(25), pytest.approx(50))
+    found = correction.conclusions(methods, table)
+    assert list(found[correction.ESTIMATE].values())[1:] == pytest.approx([25, 37.5, 50])
+    assert list(found[correction.IN_SAMPLE].values())[1:] == pytest.approx([25, 37.5, 50])
 
 
 def test_the_loss_of_either_sign():

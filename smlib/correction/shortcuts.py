@@ -39,13 +39,14 @@ def estimate_pairs(table_5, kind):
     return _pairs(pd.concat([ours, raw], ignore_index=True), ESTIMATE, kind)
 
 
-def conclusion(table_5):
-    """What the paper rests on, printed and ours (in the paper's way): see `smlib.evaluate.worth.beside_conclusion`."""
-    parts = {}
-    for column in ("printed", "corrected in situ"):
-        both = estimate_pairs(table_5.assign(**{"in situ": table_5[column]}), "")
-        parts[column] = both[both["rmse"].notna()][["unit", "case", "model", "rmse"]]
-    return beside_conclusion("{winner} before the product itself, Table 5", *parts.values(), winner=OURS, loser="raw")
+def conclusions(methods, table_5):
+    """What the paper rests on, printed and ours without and with: mapping of shortcut -> see
+    `smlib.evaluate.worth.beside_conclusion`."""
+    printed = estimate_pairs(table_5.assign(**{"in situ": table_5["printed"]}), "")
+    printed = printed[printed["rmse"].notna()][["unit", "case", "model", "rmse"]]
+    pairs = {IN_SAMPLE: in_sample_pairs(methods, ""), ESTIMATE: estimate_pairs(table_5, "")}
+    return {name: beside_conclusion("{winner} before the product itself", printed, ours, winner=OURS, loser="raw")
+            for name, ours in pairs.items()}
 
 
 def _pairs(table, shortcut, kind):

@@ -147,14 +147,17 @@ def lead_over(rmse, winner=None, loser=None):
     return {"winner": winner, "loser": loser, "lead": float(percent(log))}
 
 
-def beside_conclusion(said, printed, ours, **names):
-    """What a paper concludes from: mapping of conclusion (in words), printed and ours, from two tables of `lead_over`.
+def beside_conclusion(said, printed, pairs, **names):
+    """What a paper concludes from: mapping of conclusion (in words), printed, without and with (percent of RMSE).
 
-    The winner and loser are those of print unless `names` gives them; ours is the lead of the same two.
+    printed is a table of `lead_over`, pairs one with rmse_leaky beside rmse: the leads of the same two models without
+    the shortcut and with it. Winner and loser are those of print unless `names` gives them.
     """
     found = lead_over(printed, **names)
-    mine = lead_over(ours, found["winner"], found["loser"])
-    return {"conclusion": said.format(**found), "printed": found["lead"], "ours": mine["lead"]}
+    keys, two = ["unit", "case", "model"], (found["winner"], found["loser"])
+    leads = {name: lead_over(pairs[[*keys, column]].rename(columns={column: "rmse"}), *two)["lead"]
+             for name, column in (("without", "rmse"), ("with", "rmse_leaky"))}
+    return {"conclusion": said.format(**found), "printed": found["lead"]} | leads
 
 
 def with_zeros(rmse, r2, share, mean):

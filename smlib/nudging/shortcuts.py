@@ -1,5 +1,6 @@
 """The nudging study's shortcuts one at a time: the scores in the tables of its finished runs, without and with each."""
 
+import numpy as np
 import pandas as pd
 
 from smlib.evaluate.worth import PAIRS, beside_conclusion, with_overwritten, with_zeros
@@ -81,28 +82,28 @@ def conclusions(pairs):
     """What the paper rests on, printed and ours: mapping of shortcut -> see `smlib.evaluate.worth.beside_conclusion`.
 
     pairs : of all functions here. Free runs (Table 3) and nudged networks (Tables 4 and 5): the printed best before the
-    next; overwritten cells: nudged before free, over all cells, in the paper's settings.
+    next; overwritten cells: nudged before free, in print over all cells.
     """
     keys = ["unit", "case", "model", "rmse"]
     free = pd.read_csv(DATA / "published" / PRINTED["long-term"]).assign(unit="", case="")[keys]
     nudged = printed_settings().query("metric == 'RMSE'").rename(columns={"printed": "rmse"})
     nudged["case"], nudged["unit"], alone = _case(nudged), "", free.set_index("model")["rmse"]
     ours = {name: here.assign(unit="") for name, here in pairs.groupby("shortcut")}
-    found = {name: beside_conclusion("free run, {winner} before {loser}", free, ours[name][keys])
+    found = {name: beside_conclusion("free run, {winner} before {loser}", free, ours[name])
              for name in (SCALED, OUTSIDE)}
-    found[TAU] = beside_conclusion("nudged, {winner} before {loser}", nudged[keys], ours[TAU][keys])
+    found[TAU] = beside_conclusion("nudged, {winner} before {loser}", nudged[keys], ours[TAU])
     before = dict(zip(("winner", "loser"), ("nudged", "free"), strict=True))
-    over_all = ours[OVERWRITTEN].drop(columns="rmse").rename(columns={"rmse_leaky": "rmse"})
-    return found | {OVERWRITTEN: beside_conclusion("{winner} before {loser} over all cells",
-                                                   _or_free(nudged.assign(free=nudged["model"].map(alone))),
-                                                   _or_free(over_all), **before)}
+    nudged = nudged.assign(free=nudged["model"].map(alone), rmse_leaky=np.nan, free_leaky=np.nan)
+    without = ours[OVERWRITTEN].rename(columns={"free": "free_leaky", "free_unobserved": "free"})
+    return found | {OVERWRITTEN: beside_conclusion("{winner} before {loser}", _or_free(nudged), _or_free(without),
+                                                   **before)}
 
 
 def _or_free(nudged):
     """Each network nudged and free as two models, the unit being the network."""
     nudged = nudged.assign(unit=nudged["model"], model="nudged")
-    both = pd.concat([nudged, nudged.assign(model="free", rmse=nudged["free"])])
-    return both[["unit", "case", "model", "rmse"]]
+    both = pd.concat([nudged, nudged.assign(model="free", rmse=nudged["free"], rmse_leaky=nudged["free_leaky"])])
+    return both[["unit", "case", "model", "rmse", "rmse_leaky"]]
 
 
 def _case(table):

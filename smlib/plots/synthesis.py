@@ -16,8 +16,8 @@ def shortcuts(worth, units, title=None):
     ----------
     worth : pandas.DataFrame
         A row a shortcut: shortcut, study, kind ("measured" or "simulated"), worth, low, high (percent of RMSE; above 0
-        the shortcut flatters; NaN where there is no interval), printed and ours (percent of RMSE between the models of
-        the conclusion, NaN where there are none; ours is an arrow at the edge where it lies far off).
+        the shortcut flatters; NaN where there is no interval), printed, without and with_ (percent of RMSE between the
+        models of the conclusion, NaN where there are none; ours are a number at the edge where they lie far off).
     units : pandas.DataFrame
         Columns shortcut, unit and worth: the sites or networks behind the interval, drawn small.
     title : str, optional
@@ -43,13 +43,14 @@ def shortcuts(worth, units, title=None):
                 markerfacecolor=colour if row.kind == "measured" else "white", markeredgewidth=1.6, zorder=4,
                 label=f"{row.study} ({row.kind}), with 95 % interval")
         for value, look, said in ((row.printed, "x", "difference that the paper concludes from, printed"),
-                                  (row.ours, "+", "the same difference in our runs")):
+                                  (row.without, "+", "the same difference in our runs, without the shortcut"),
+                                  (row.with_, "$\\ast$", "and with it")):
             if low <= value <= high:
                 ax.plot(value, place - 0.24, marker=look, markersize=7, color="black", linestyle="none", label=said)
             elif np.isfinite(value):
-                text = f"{look} ← {value:.0f}" if value < low else f"{value:.0f} → {look}"
-                ax.text(low if value < low else high, place - 0.24, text.replace("-", "−"), va="center", fontsize=8,
-                        ha="left" if value < low else "right")
+                side, ha = (low, "left") if value < low else (high, "right")
+                ax.text(side, place - (0.16 if look == "+" else 0.4), f"{look} {value:.0f}".replace("-", "−"),
+                        va="center", ha=ha, fontsize=8)
     ax.axvline(0, color="black", linewidth=1.0)
     ax.set_yticks(range(len(worth)), worth["shortcut"])
     ax.set_ylim(len(worth) - 0.4, -0.6)

@@ -77,7 +77,7 @@ def scores(study):
     return pd.DataFrame(rows, columns=["site", "level", "model", "lead_d", "rmse", "r2"])
 
 
-def conclusion(pairs, winner="LSTM", loser="RF", lead_d=7):
+def conclusion(pairs, shortcut, winner="LSTM", loser="RF", lead_d=7):
     """What the paper rests on, printed and ours: see `smlib.evaluate.worth.beside_conclusion`.
 
     In print sqrt(1 - R2) stands for RMSE, whose ratios it has at one depth; its units are the depths, ours the sites.
@@ -85,10 +85,9 @@ def conclusion(pairs, winner="LSTM", loser="RF", lead_d=7):
     printed = pd.read_csv(PRINTED).drop_duplicates(["model", "depth_m", "lead_days"])
     printed = printed[printed["lead_days"] == lead_d].dropna(subset=["r2"]).rename(columns={"depth_m": "unit"})
     printed = printed.assign(case="", rmse=np.sqrt(1 - printed["r2"]))
-    some = pairs[(pairs["shortcut"] == SCALER) & (pairs["lead_d"] == lead_d)]
-    ours = some.assign(case=some["level"])[["unit", "case", "model", "rmse"]]
-    return beside_conclusion(f"{{winner}} before {{loser}}, {lead_d} days ahead", printed, ours, winner=winner,
-                             loser=loser)
+    some = pairs[(pairs["shortcut"] == shortcut) & (pairs["lead_d"] == lead_d)]
+    return beside_conclusion(f"{{winner}} before {{loser}}, {lead_d} days ahead", printed,
+                             some.assign(case=some["level"]), winner=winner, loser=loser)
 
 
 def ranges(arms):
