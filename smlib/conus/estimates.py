@@ -122,7 +122,7 @@ def estimate_answer(scores_by_layer, truths):
         sure = "" if low > 0 or high < 0 else ", an interval that holds 0"
         said.append(f"{LAYERS[layer - 1]}: median r and ubRMSE (m³ m⁻³) at stations are {', '.join(parts)}; S2 changes "
                     f"r by {value:+.3f} on average over stations ({low:+.3f} to {high:+.3f}{sure}).")
-    text = "**Our run.** " + " ".join(said)
+    text = "**Our runs.** " + " ".join(said)
     known = {layer: table.set_index("method") for layer, table in truths.items() if table is not None}
     if known:
         parts = []

@@ -210,7 +210,7 @@ def inputs_answer(table, km, places, budget=None):
             for network in ("SCAN", "USCRN")]
     own, near = (places.set_index(["place", "product"]).loc[(place, "DCA")] for place in ("own cell", "nearest"))
     turned = "falls" if near["r"] < own["r"] else "goes"
-    text = (f"**Our run.** At the stations' own 9 km cells, averaged over land covers: {'; '.join(said)}. The cube's "
+    text = (f"**Our runs.** At the stations' own 9 km cells, averaged over land covers: {'; '.join(said)}. The cube's "
             f"nearest cell is {km.median():.0f} km from a station in the median; there DCA's median r {turned} from "
             f"{own['r']:.2f} to {near['r']:.2f}.")
     if budget is None:

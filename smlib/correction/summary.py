@@ -238,7 +238,7 @@ def answer(table, counts, raw):
     rmse = raw[raw["metric"] == "RMSE"].dropna(subset=["value"])
     close = rmse.loc[rmse.groupby("network", sort=False)["value"].idxmin()]
     near = "; ".join(f"{row['product']} at {row['network']} ({row['value']:.3f} m³ m⁻³)" for _, row in close.iterrows())
-    return _minus(f"**Our run.** Of the four auxiliaries soil moisture goes along most with {said}, over all "
+    return _minus(f"**Our runs.** Of the four auxiliaries soil moisture goes along most with {said}, over all "
                   f"station-days. The products see the cells with stations, by network, on these shares of the days: "
                   f"{days}. As they come, the nearest to the stations by RMSE is {near}.")
 
