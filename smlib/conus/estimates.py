@@ -55,7 +55,8 @@ def table_3(scores_by_layer):
 
     Returns
     -------
-    DataFrame layer_cm, estimate, metric, mean, median, stations, printed (NaN for what is not in print)
+    DataFrame
+        Columns layer_cm, estimate, metric, mean, median, stations, printed (NaN for what is not in print)
     """
     printed = published("rabiei2024_table3_convlstm").astype({"scenario": str})
     printed = printed.melt(["layer_cm", "scenario"], SCORES, "metric", "printed")

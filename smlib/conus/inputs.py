@@ -146,10 +146,12 @@ def error_budget(study, made, least=60):
 
     Returns
     -------
-    DataFrame with pair, product, stations, r, rmse, bias, ubrmse. The pairs: the product at the own cell against the
-    report (what is published), and against the true moisture at the station; at the cube's nearest cell, the product
-    against that cell's true moisture (the error of the product alone); the true moisture of that cell against the
-    station's (another place, another soil); and the report against the true moisture at the station (the probe).
+    DataFrame
+        Columns pair, product, stations, r, rmse, bias, ubrmse. The pairs: the product at the own cell against the
+        report (what is published), and against the true moisture at the station; at the cube's nearest cell, the
+        product against that cell's true moisture (the error of the product alone); the true moisture of that cell
+        against the station's (another place, another soil); and the report against the true moisture at the station
+        (the probe).
     """
     if study.truth is None:
         raise ValueError("nobody knows the true moisture of measured data: there is no budget of errors")

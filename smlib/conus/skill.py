@@ -55,8 +55,9 @@ def cell_scores(forecasts, reference, draws=1000, seed=0, references=REFERENCES)
 
     Returns
     -------
-    DataFrame method, lead_d, rmse and bias (over all cells and days), median_rmse, median_r, median_ubrmse (of the
-    cells), and skill_NAME = 1 - MSE / MSE of each reference with low_NAME and high_NAME, its 95 % interval
+    DataFrame
+        Columns method, lead_d, rmse and bias (over all cells and days), median_rmse, median_r, median_ubrmse (of the
+        cells), and skill_NAME = 1 - MSE / MSE of each reference with low_NAME and high_NAME, its 95 % interval
     """
     rows = []
     leads = next(iter(forecasts.values()))["lead"].values

@@ -39,7 +39,8 @@ def autocorrelation(moisture, max_lag=60):
 
     Returns
     -------
-    DataArray (..., lag), over the pairs of days that are both measured
+    DataArray (..., lag)
+        Over the pairs of days that are both measured
     """
     if not 1 <= max_lag < moisture.sizes["time"]:
         raise ValueError(f"max_lag must be 1 to {moisture.sizes['time'] - 1} days, not {max_lag}")
@@ -60,7 +61,8 @@ def days_to_forget(acf, below=1 / np.e):
 
     Returns
     -------
-    DataFrame with site, level, depth_m, r_1_day, days; levels without data left out.
+    DataFrame
+        Columns site, level, depth_m, r_1_day, days; levels without data left out.
     """
     rows = []
     for site in acf["site"].values:

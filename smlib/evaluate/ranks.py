@@ -150,10 +150,11 @@ def target_effect(skill, draws=1000, seed=0, drop="blocks"):
 
     Returns
     -------
-    DataFrame with model, lead_d, ``r2_value``, ``r2_increment`` and ``difference`` (increment minus value; medians over
-    sites), the columns of `smlib.evaluate.significance.site_ratio` for MSE of increment / MSE of value (``skill`` above
-    0: increment is better), ``levels``, and ``rank_value``, ``rank_increment``: the model's average rank over sites
-    among all models (baselines included) when all learn the value, and when all learn the increment.
+    DataFrame
+        Columns model, lead_d, ``r2_value``, ``r2_increment`` and ``difference`` (increment minus value; medians over
+        sites), the columns of `smlib.evaluate.significance.site_ratio` for MSE of increment / MSE of value (``skill``
+        above 0: increment is better), ``levels``, and ``rank_value``, ``rank_increment``: the model's average rank over
+        sites among all models (baselines included) when all learn the value, and when all learn the increment.
     """
     absent = {"target", "level_variant"} - set(skill)
     if absent:
@@ -203,8 +204,9 @@ def order_kept(effect):
 
     Returns
     -------
-    DataFrame with lead_d, models, ``tau`` (Kendall's, between the two columns of ranks) and its ``p`` (small: the
-    orders have something in common), ``best_value`` and ``best_increment`` (models of the lowest average rank).
+    DataFrame
+        Columns lead_d, models, ``tau`` (Kendall's, between the two columns of ranks) and its ``p`` (small: the orders
+        have something in common), ``best_value`` and ``best_increment`` (models of the lowest average rank).
     """
     rows = []
     for lead, here in effect.dropna(subset=["rank_value", "rank_increment"]).groupby("lead_d"):

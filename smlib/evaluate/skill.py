@@ -23,8 +23,9 @@ def score(forecasts, observed, leads, *, references=("persistence", "climatology
 
     Returns
     -------
-    DataFrame with model, lead_d, metric, value, low, high, n. `value` is the mean over repetitions; the interval comes
-    from drawing blocks of days and, where a model has several repetitions, repetitions.
+    DataFrame
+        Columns model, lead_d, metric, value, low, high, n. `value` is the mean over repetitions; the interval comes
+        from drawing blocks of days and, where a model has several repetitions, repetitions.
     """
     weights = block_weights(len(observed), draws, seed=seed)
     mean = {name: forecasts[name].mean(axis=0) for name in references if name in forecasts}

@@ -115,7 +115,8 @@ def mean_agreement(agreements, draws=1000, seed=0):
 
     Returns
     -------
-    DataFrame model, axis, rho, low, high (NaN for a single site), n (sites), contrast (median)
+    DataFrame
+        Columns model, axis, rho, low, high (NaN for a single site), n (sites), contrast (median)
     """
     rows = []
     for (model, axis), group in agreements.groupby(["model", "axis"], sort=False):

@@ -195,7 +195,8 @@ def additivity_gap(explanation, f, x):
 
     Returns
     -------
-    (gap, relative gap), floats; with members arrays (member,)
+    gap, relative gap : float
+        Arrays (member,) where f has members.
     """
     y = call(f, np.asarray(x))
     several = isinstance(explanation, list)

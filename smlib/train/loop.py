@@ -100,8 +100,9 @@ def train(network, train_windows, validation, *, epochs=1500, patience=1500, lea
 
     Returns
     -------
-    network with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss, validation_loss
-    (both in squared scaled moisture) and seconds.
+    torch.nn.Module and DataFrame
+        The network with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss,
+        validation_loss (both in squared scaled moisture) and seconds.
     """
     device = pick_device(device)
     network = network.to(device, dtype)
