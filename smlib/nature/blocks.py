@@ -26,7 +26,7 @@ class Block:
 
     Attributes
     ----------
-    grid : Grid (y, x)
+    grid : smlib.nature.grids.Grid, (y, x)
     elevation : (y, x), m; NaN where nothing is simulated (water, or outside the region)
     time : (time,), datetime64
     seed : int
