@@ -41,6 +41,11 @@ def autocorrelation(moisture, max_lag=60):
     -------
     DataArray (..., lag)
         Over the pairs of days that are both measured
+
+    Raises
+    ------
+    ValueError
+        If `max_lag` is not from 1 to the days there are less one, or days are skipped.
     """
     if not 1 <= max_lag < moisture.sizes["time"]:
         raise ValueError(f"max_lag must be 1 to {moisture.sizes['time'] - 1} days, not {max_lag}")

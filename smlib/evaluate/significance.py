@@ -128,6 +128,7 @@ def daily_loss(forecasts, model, power=2):
     """Loss of a model on each day, ``|forecast - observed| ** power``, averaged over its repetitions: (origin, lead).
 
     The mean of the losses, not the loss of the mean forecast, which would flatter models that are trained repeatedly.
+    `forecasts` is one `smlib.stations.Forecasts`.
     """
     return (np.abs(forecasts.values[model] - forecasts.observed) ** power).mean(axis=0)
 
@@ -140,6 +141,8 @@ def compare(forecasts, model, reference, method="cosine", power=2):
     forecasts : list of smlib.stations.Forecasts
         Or of anything with `values`, `observed`, `origins`, `leads`, `series.site` and `series.label` like theirs.
     model, reference : names among their `values`
+    method, power
+        As for `diebold_mariano` and `daily_loss`.
 
     Returns
     -------
@@ -149,6 +152,11 @@ def compare(forecasts, model, reference, method="cosine", power=2):
         p_holm and verdict. ``p_holm`` is adjusted for the levels tested at that lead (Holm 1979). The verdict is
         ``better`` or ``worse`` if p_holm < 0.05, ``undecided``, or ``not scored`` where a forecast is missing (n is 0,
         as in the skill table).
+
+    Raises
+    ------
+    ValueError
+        If a level has no forecast of the model or the reference.
     """
     rows = []
     for f in forecasts:
@@ -183,6 +191,13 @@ def _holm(p):
 
 def pooled(compared, draws=1000, seed=0):
     """What `compare` found, over levels and over sites: a row a model, reference and lead.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        From `compare`.
+    draws, seed : int
+        Bootstrap draws of sites behind an interval, and their seed.
 
     Returns
     -------
@@ -219,6 +234,8 @@ def site_ratio(log_ratios, draws=1000, seed=0):
     ----------
     log_ratios : (site,)
         Each the mean over the site's levels; NaN is left out.
+    draws, seed : int
+        Draws of sites behind an interval, and their seed.
 
     Returns
     -------

@@ -41,6 +41,7 @@ class Block:
 
     @property
     def land(self):
+        """(y, x) bool: where there is ground."""
         return np.isfinite(self.elevation)
 
     @property
