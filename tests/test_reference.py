@@ -139,3 +139,13 @@ def test_what_the_shared_packages_export_names_its_parameters():
         missing = [one for one in given if not re.search(rf"\b{one}\b", doc)] if len(given) > 2 else []
         silent += [f"{module}.{name}: {', '.join(missing)}"] if missing and name != "Run" else []  # `begin` makes it
     assert silent == []
+
+
+def test_every_link_into_the_reference_has_an_end():
+    """Sphinx checks all but `py:class`, whose targets it cannot tell from the types in docstrings."""
+    known = set(reference.modules("smlib"))
+    known |= {f"{module}.{name}" for module in known for name in reference.public(module)}
+    pages = [path for path in paths.BOOK.rglob("*") if path.suffix in (".md", ".ipynb")]
+    links = {target for page in pages for target in re.findall(r"\{(?:py:)?(?:mod|func|class)\}`~?([^`]+)`",
+                                                              page.read_text())}
+    assert len(links) > 50 and links - known == set()
