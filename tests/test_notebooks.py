@@ -31,3 +31,29 @@ class TestNotebook:
     @pytest.mark.parametrize("profile", params.PROFILES)
     def test_every_profile_suits_it(self, name, profile):
         assert set(params.resolve(name, profile)) == set(params.read(name))
+
+
+STUDIES = ("stations", "nudging", "fusion", "forecast", "correction")
+
+
+@pytest.mark.parametrize("name", [name for name in params.notebooks() if name.split("/")[0] in STUDIES])
+class TestStudyPage:
+    """What every study page opens and ends with; `smlib.run.page` puts the parts in their places."""
+
+    def test_its_first_cell_asks_the_question_and_gives_the_papers_answer(self, name):
+        cells = params.load(name).cells
+        said = cells[0].source.split("\n\n")
+        assert said[0].splitlines()[-1].startswith("# ") and said[1].startswith("**Question.**")
+        papers = sum(part.startswith(("**The paper's answer**", "**The papers' answer**")) for part in said[2:])
+        assert papers + any("summary.paper()" in cell.source for cell in cells) == 1
+
+    def test_its_run_gives_answer_and_data_in_one_cell_before_any_section(self, name):
+        cells = params.load(name).cells
+        opens = [i for i, cell in enumerate(cells) if "run.opening(" in cell.source]
+        first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and "## " in cell.source)
+        assert len(opens) == 1 and opens[0] < first
+        last = ast.parse(cells[opens[0]].source).body[-1]  # what the cell shows
+        assert isinstance(last, ast.Expr) and ast.unparse(last).startswith("run.opening(")
+
+    def test_it_ends_with_the_command_that_repeats_it(self, name):
+        assert params.load(name).cells[-1].source == "Markdown(run.reproduce())"

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import nbformat
@@ -20,8 +21,8 @@ def page(here):
 
 def _finish(project, *, error=False, ran=True, **record):
     """Make what a finished smoke run of part/page would be, without running it."""
-    parameters = params.resolve("part/page")
-    hash = manifest.run_hash(manifest.identity("part/page", parameters))
+    identity = manifest.identity("part/page", params.resolve("part/page"))
+    hash = manifest.run_hash(identity)
     folder = project.runs / "smoke" / "part" / "page" / hash
     folder.mkdir(parents=True)
     notebook = params.load("part/page")
@@ -32,7 +33,9 @@ def _finish(project, *, error=False, ran=True, **record):
     if error:
         notebook.cells[-1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="bad", traceback=[])]
     nbformat.write(notebook, execute.notebook_of(folder, "part/page"))
-    (folder / "manifest.json").write_text(json.dumps({"status": "finished", "hash": hash} | record))
+    session = {"gpu": None, "threads": 1, "executable": sys.executable}
+    whole = manifest.record(identity, "smoke", manifest.now(), 1.0, "finished", session)
+    (folder / "manifest.json").write_text(json.dumps(whole | record))
     return folder
 
 
@@ -43,6 +46,13 @@ def test_stages_pages_runs_and_settings(page):
     assert {"intro.md", "part/page.ipynb", "_config.yml", "_toc.yml", "references.bib"} <= names
     assert not any("params" in name for name in names)
     assert "somewhere" not in (page.root / "stage" / "part" / "page.ipynb").read_text()
+
+
+def test_a_staged_page_says_at_its_top_and_at_its_end_what_run_it_is(page):
+    _finish(page)
+    stage.stage("smoke", page.root / "stage")
+    cells = nbformat.read(page.root / "stage" / "part" / "page.ipynb", as_version=4).cells
+    assert 'href="#run"' in cells[0].source and "python -m smlib run book/part/page.ipynb\n" in cells[-1].source
 
 
 def test_what_was_staged_before_is_gone(page):

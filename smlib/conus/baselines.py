@@ -21,7 +21,8 @@ def baseline_forecasts(study, layer, leads=LEADS, boosting=True):
 
     Returns
     -------
-    dict of name -> (time, lead, y, x) DataArray of m3 m-3; ``time`` is the issue day
+    dict of name -> (time, lead, y, x) DataArray of m3 m-3
+        ``time`` is the issue day
     """
     land, issue, train = study.land, issues_of_test(study, leads), study.periods["train"]
     series = study.cube[STATE].isel(layer=layer - 1).values[:, land].astype(float)

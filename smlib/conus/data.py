@@ -77,6 +77,11 @@ def open_study(source="twin", scale="smoke", seed=0, split=None):
         Of the world `smlib.nature.worlds.world("conus")`: every 24th, every 7th, or every cell of SMAP's 9 km grid.
     split : four dates, optional
         First day of training, of validation, of test, and the last day of test.
+
+    Raises
+    ------
+    ValueError
+        For a source or a scale that does not exist.
     """
     if source != "twin":
         raise ValueError(f"no source {source!r} of this study; there is twin, the simulated world")

@@ -55,7 +55,8 @@ def table_3(scores_by_layer):
 
     Returns
     -------
-    DataFrame layer_cm, estimate, metric, mean, median, stations, printed (NaN for what is not in print)
+    DataFrame
+        Columns layer_cm, estimate, metric, mean, median, stations, printed (NaN for what is not in print)
     """
     printed = published("rabiei2024_table3_convlstm").astype({"scenario": str})
     printed = printed.melt(["layer_cm", "scenario"], SCORES, "metric", "printed")
@@ -122,7 +123,7 @@ def estimate_answer(scores_by_layer, truths):
         sure = "" if low > 0 or high < 0 else ", an interval that holds 0"
         said.append(f"{LAYERS[layer - 1]}: median r and ubRMSE (m³ m⁻³) at stations are {', '.join(parts)}; S2 changes "
                     f"r by {value:+.3f} on average over stations ({low:+.3f} to {high:+.3f}{sure}).")
-    text = "**Our run.** " + " ".join(said)
+    text = "**Our runs.** " + " ".join(said)
     known = {layer: table.set_index("method") for layer, table in truths.items() if table is not None}
     if known:
         parts = []

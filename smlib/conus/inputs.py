@@ -146,10 +146,12 @@ def error_budget(study, made, least=60):
 
     Returns
     -------
-    DataFrame with pair, product, stations, r, rmse, bias, ubrmse. The pairs: the product at the own cell against the
-    report (what is published), and against the true moisture at the station; at the cube's nearest cell, the product
-    against that cell's true moisture (the error of the product alone); the true moisture of that cell against the
-    station's (another place, another soil); and the report against the true moisture at the station (the probe).
+    DataFrame
+        Columns pair, product, stations, r, rmse, bias, ubrmse. The pairs: the product at the own cell against the
+        report (what is published), and against the true moisture at the station; at the cube's nearest cell, the
+        product against that cell's true moisture (the error of the product alone); the true moisture of that cell
+        against the station's (another place, another soil); and the report against the true moisture at the station
+        (the probe).
     """
     if study.truth is None:
         raise ValueError("nobody knows the true moisture of measured data: there is no budget of errors")
@@ -210,7 +212,7 @@ def inputs_answer(table, km, places, budget=None):
             for network in ("SCAN", "USCRN")]
     own, near = (places.set_index(["place", "product"]).loc[(place, "DCA")] for place in ("own cell", "nearest"))
     turned = "falls" if near["r"] < own["r"] else "goes"
-    text = (f"**Our run.** At the stations' own 9 km cells, averaged over land covers: {'; '.join(said)}. The cube's "
+    text = (f"**Our runs.** At the stations' own 9 km cells, averaged over land covers: {'; '.join(said)}. The cube's "
             f"nearest cell is {km.median():.0f} km from a station in the median; there DCA's median r {turned} from "
             f"{own['r']:.2f} to {near['r']:.2f}.")
     if budget is None:

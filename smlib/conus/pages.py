@@ -94,7 +94,7 @@ def maps_answer(spread, scores):
                     f"m³ m⁻³ {first} day ahead to {here.loc[last, 'spread']:.3f} {last} days ahead (NLDAS-2 "
                     f"{here.loc[first, 'of_nldas']:.3f}), median r at stations "
                     + ", ".join(f"{one['r'].median():.2f} at {name}" for name, one in by_name.items()))
-    return "**Our run.** " + ". ".join(said) + "."
+    return "**Our runs.** " + ". ".join(said) + "."
 
 
 def layer_name(layer):

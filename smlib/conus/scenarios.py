@@ -76,6 +76,11 @@ def forecasts(names=("S1", "S2", "S3"), layers=(1, 2, 3)):
     """The nine networks of Rabiei et al. (2025): three layers by three scenarios; "S4" is S3 and the model's own state.
 
     S4 is not in the paper: its network knows what persistence knows. Of `layers` (1 to 3) those of all names.
+
+    Raises
+    ------
+    ValueError
+        For a scenario or a layer that does not exist.
     """
     groups = {"S1": (SMAP, SOIL), "S2": ((*SMAP, *REMOTE), SOIL), "S3": ((*SMAP, *REMOTE), (*SOIL, *TERRAIN)),
               "S4": ((*SMAP, *REMOTE, STATE), (*SOIL, *TERRAIN))}

@@ -55,8 +55,9 @@ def cell_scores(forecasts, reference, draws=1000, seed=0, references=REFERENCES)
 
     Returns
     -------
-    DataFrame method, lead_d, rmse and bias (over all cells and days), median_rmse, median_r, median_ubrmse (of the
-    cells), and skill_NAME = 1 - MSE / MSE of each reference with low_NAME and high_NAME, its 95 % interval
+    DataFrame
+        Columns method, lead_d, rmse and bias (over all cells and days), median_rmse, median_r, median_ubrmse (of the
+        cells), and skill_NAME = 1 - MSE / MSE of each reference with low_NAME and high_NAME, its 95 % interval
     """
     rows = []
     leads = next(iter(forecasts.values()))["lead"].values
@@ -172,7 +173,7 @@ def loss_answer(losses):
     leads = sorted(set(losses["lead_d"]))
     said = [f"{form} " + ", ".join(f"{table.loc[(form, lead), 'median_r']:.2f}" for lead in leads)
             for form in dict.fromkeys(losses["method"])]
-    text = (f"**Our run.** Median r over cells against NLDAS-2, {', '.join(map(str, leads))} days ahead, by the form "
+    text = (f"**Our runs.** Median r over cells against NLDAS-2, {', '.join(map(str, leads))} days ahead, by the form "
             f"of the loss: {'; '.join(said)}.")
     if "printed" in set(losses["method"]):
         one = table.loc[("meant", leads[0]), "median_r"] - table.loc[("printed", leads[0]), "median_r"]
@@ -235,7 +236,7 @@ def skill_answer(cells, stations):
         said.append(f"{LAYERS[layer - 1]}: surely better than persistence {_at(beaten)}, than climatology {_at(above)}"
                     f"; median r at stations {leads[0]} day ahead "
                     + ", ".join(f"{name} {median[name]:.2f}" for name in [*names, *REFERENCES] if name in median))
-    text = ("**Our run.** The networks with the paper's predictors, by layer, on all cells against NLDAS-2: "
+    text = ("**Our runs.** The networks with the paper's predictors, by layer, on all cells against NLDAS-2: "
             + ". ".join(said) + ".")
     if all("truth" in tables for tables in cells.values()):
         parts = []

@@ -171,7 +171,8 @@ def skill_by_lead(errors, reference, draws=1000, seed=0):
 
     Returns
     -------
-    DataFrame with lead_d, value, low, high, n (station-days) and stations
+    DataFrame
+        Columns lead_d, value, low, high, n (station-days) and stations
     """
     rows = []
     for lead, model in errors.items():
@@ -238,8 +239,9 @@ def by_cover(scores, classes):
 
     Returns
     -------
-    DataFrame with land_cover (as Table 1 names it; forest is not in it), network, product, metric, ours, n (stations),
-    printed and printed_2024, NaN where there is none. For "Average", the mean over the land covers.
+    DataFrame
+        Columns land_cover (as Table 1 names it; forest is not in it), network, product, metric, ours, n (stations),
+        printed and printed_2024, NaN where there is none. For "Average", the mean over the land covers.
     """
     long = pd.concat({name: one[list(SCORES)] for name, one in scores.items()}, names=["product"]).reset_index()
     long = long.join(classes[["network", "land_cover"]], on="site")

@@ -57,7 +57,7 @@ def grid_matching(table, combination):
         medians = some[some["against"] == name].groupby("protocol")["value"].median()
         said.append(f"against {name} {medians.get('paper', float('nan')):.3f} in-sample and "
                     f"{medians.get('strict', float('nan')):.3f} at stations and in years that it has not seen")
-    words = f"**Our run.** Stage 1 from {combination} has a median RMSE (m³ m⁻³) {'; '.join(said)}."
+    words = f"**Our runs.** Stage 1 from {combination} has a median RMSE (m³ m⁻³) {'; '.join(said)}."
     strict = table[(table["metric"] == "RMSE") & (table["protocol"] == "strict") & (table["against"] == "in situ")
                    & table["combination"].isin(["", combination])]
     best = strict.pivot_table(index=["network", "product"], columns="method", values="value")

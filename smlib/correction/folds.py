@@ -52,7 +52,7 @@ class Folds:
 
     @property
     def members(self):
-        """All `Fold`s: the one that sees everything first."""
+        """Every `Fold`: the one that sees everything first."""
         return [Fold(-1, -1), *(Fold(s, y) for s in range(self.count) for y in range(len(self.labels)))]
 
     def of(self, groups):

@@ -24,8 +24,9 @@ def shapley(study, estimates, combination="FPLE", rows=40, background=50):
 
     Returns
     -------
-    DataFrame network, auxiliary, mean_abs (m3 m-3), share (of the sum), gap (largest failure of additivity), and
-    printed, Table 3's correlation with in-situ moisture.
+    DataFrame
+        Columns network, auxiliary, mean_abs (m3 m-3), share (of the sum), gap (largest failure of additivity), and
+        printed, Table 3's correlation with in-situ moisture.
     """
     printed = pd.read_csv(paths.DATA / "published" / "xie2025_table3_correlation_with_in_situ.csv").set_index(
         ["network", "variable"])["pearson_r"]
@@ -88,7 +89,7 @@ def left_out(table):
 
 
 def agreement(shares, costs):
-    """Rank correlations by network of our Shapley shares with |r| of Table 3, and with what leaving out costs.
+    """Rank correlations by network of our Shapley shares with ``|r|`` of Table 3, and with what leaving out costs.
 
     Returns DataFrame network, with_printed_r, with_our_costs, with_printed_costs: Spearman's rho over four auxiliaries.
     """
@@ -113,10 +114,11 @@ def triplets(study, after, protocol="strict", season="removed", draws=500, seed=
 
     Returns
     -------
-    DataFrame network, product, state (before, after), data (product, in situ, model), metric, value, low, high, n, and
-    true, the same against the known truth (NaN where there is none). Errors in the units of the stations' moisture.
-    Products without a land model beside them, or without a cell that has enough days and a signal in common, are left
-    out.
+    DataFrame
+        Columns network, product, state (before, after), data (product, in situ, model), metric, value, low, high, n,
+        and true, the same against the known truth (NaN where there is none). Errors in the units of the stations'
+        moisture. Products without a land model beside them, or without a cell that has enough days and a signal in
+        common, are left out.
     """
     if season not in ("removed", "kept"):
         raise ValueError(f"season is removed or kept, not {season!r}")

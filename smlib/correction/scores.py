@@ -28,8 +28,9 @@ def score(forecast, observed, draws=500, seed=0, block=BLOCK_DAYS):
 
     Returns
     -------
-    dict of metric -> (value, low, high): R (Pearson's), MAE, RMSE, ubRMSE, bias (forecast minus observed), and ``n``,
-    the number of pairs, without an interval. NaN where a metric is not defined: R of what does not vary, all of none.
+    dict of metric -> (value, low, high)
+        R (Pearson's), MAE, RMSE, ubRMSE, bias (forecast minus observed), and ``n``, the number of pairs, without an
+        interval. NaN where a metric is not defined: R of what does not vary, all of none.
     """
     pairs, (f, o) = _common(forecast, observed)
     n = int(pairs.sum())
@@ -61,8 +62,9 @@ def by_cell(forecast, observed, least=30):
 
     Returns
     -------
-    DataFrame with cell (the row in the arrays), n (pairs), r, mae, rmse, ubrmse, bias; cells with fewer than `least`
-    pairs are left out, r is NaN where a side does not vary.
+    DataFrame
+        Columns cell (the row in the arrays), n (pairs), r, mae, rmse, ubrmse, bias; cells with fewer than `least` pairs
+        are left out, r is NaN where a side does not vary.
     """
     pairs, (f, o) = _common(forecast, observed, trim=False)
     n = pairs.sum(1)

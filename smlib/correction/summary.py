@@ -37,8 +37,9 @@ def networks_table(points, matched):
 
     Returns
     -------
-    DataFrame: network, product, stations, days, reported (share of station-days with a report), cells (of land),
-    cells with stations, groups, and seen, the share of the days with the product in the cells with stations.
+    DataFrame
+        Columns network, product, stations, days, reported (share of station-days with a report), cells (of land),
+        cells with stations, groups, and seen, the share of the days with the product in the cells with stations.
     """
     rows = []
     for network, of in matched.items():
@@ -58,9 +59,10 @@ def correlations(points, draws=500, seed=0):
 
     Returns
     -------
-    DataFrame, a row a network and auxiliary: ``mean`` of the stations' daily means, on days on which half of them
-    report; ``pooled`` over all station-days, with its 95 % interval in ``low`` and ``high``; ``median`` of the
-    stations' own r; ``n`` station-days; ``printed`` and ``stars``, NaN for a network that is not in print.
+    DataFrame
+        A row a network and auxiliary: ``mean`` of the stations' daily means, on days on which half of them report;
+        ``pooled`` over all station-days, with its 95 % interval in ``low`` and ``high``; ``median`` of the stations'
+        own r; ``n`` station-days; ``printed`` and ``stars``, NaN for a network that is not in print.
     """
     printed = pd.read_csv(paths.DATA / "published" / "xie2025_table3_correlation_with_in_situ.csv")
     printed["auxiliary"] = printed["variable"].map(PRINTED)
@@ -90,9 +92,10 @@ def conversions(matched, draws=500, seed=0):
 
     Returns
     -------
-    DataFrame, a row a network, conversion and reference ("stations", and "truth" where it is known, of the same cells
-    and days): R, RMSE, ubRMSE, bias with their intervals in ``low_...`` and ``high_...``, n, and for the cell's
-    porosity its skill 1 - MSE / MSE of the one for all, with low and high.
+    DataFrame
+        A row a network, conversion and reference ("stations", and "truth" where it is known, of the same cells and
+        days): R, RMSE, ubRMSE, bias with their intervals in ``low_...`` and ``high_...``, n, and for the cell's
+        porosity its skill 1 - MSE / MSE of the one for all, with low and high.
     """
     rows = []
     for network, of in matched.items():
@@ -238,7 +241,7 @@ def answer(table, counts, raw):
     rmse = raw[raw["metric"] == "RMSE"].dropna(subset=["value"])
     close = rmse.loc[rmse.groupby("network", sort=False)["value"].idxmin()]
     near = "; ".join(f"{row['product']} at {row['network']} ({row['value']:.3f} m³ m⁻³)" for _, row in close.iterrows())
-    return _minus(f"**Our run.** Of the four auxiliaries soil moisture goes along most with {said}, over all "
+    return _minus(f"**Our runs.** Of the four auxiliaries soil moisture goes along most with {said}, over all "
                   f"station-days. The products see the cells with stations, by network, on these shares of the days: "
                   f"{days}. As they come, the nearest to the stations by RMSE is {near}.")
 

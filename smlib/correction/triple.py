@@ -39,15 +39,17 @@ def collocate(x, y, z, names=("x", "y", "z"), reference=0, draws=500, seed=0, le
 
     Returns
     -------
-    DataFrame with data (of `names`), metric, value, low, high, n: ``error_std`` (m3 m-3 of the reference), ``snr_db``
-    (10 log10 of signal over error variance) and ``r_truth`` (correlation with the unknown truth). The 95 % interval is
-    from resampling cells and blocks of days; where cells are alike it is too wide. `n` is the number of cells. A cell
-    in which a covariance is not positive has no signal in common and does not count; a negative error variance counts
-    as 0, the lowest there is, for leaving it out would raise the median.
+    DataFrame
+        Columns data (of `names`), metric, value, low, high, n: ``error_std`` (m3 m-3 of the reference), ``snr_db`` (10
+        log10 of signal over error variance) and ``r_truth`` (correlation with the unknown truth). The 95 % interval is
+        from resampling cells and blocks of days; where cells are alike it is too wide. `n` is the number of cells. A
+        cell in which a covariance is not positive has no signal in common and does not count; a negative error variance
+        counts as 0, the lowest there is, for leaving it out would raise the median.
 
     Raises
     ------
-    DataError where the shapes differ, or no cell has a result.
+    DataError
+        Where the shapes differ, or no cell has a result.
     """
     return _table((x, y, z), _by_triplet, names, reference, draws, seed, least)
 

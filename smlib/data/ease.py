@@ -65,6 +65,7 @@ class EaseGrid:
 
     @property
     def shape(self):
+        """(y, x), numbers of rows and columns."""
         return len(self.rows), len(self.columns)
 
     @cached_property

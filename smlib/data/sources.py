@@ -34,6 +34,11 @@ def open_source(source, sites=None):
     -------
     xarray.Dataset
         With the attributes ``source`` (``embedded`` or the folder's name), ``kind`` and ``history``.
+
+    Raises
+    ------
+    DataError
+        If the source does not exist, breaks the schema, or is a grid although `sites` are asked for.
     """
     if str(source) == "twin":
         ds, name = _twins(), "twin"
@@ -253,7 +258,13 @@ def _trim(ds):
 
 
 def source_fingerprint(source):
-    """What identifies the content of `source`: relative file name -> SHA-256 (of size and date above 200 MB)."""
+    """What identifies the content of `source`: relative file name -> SHA-256 (of size and date above 200 MB).
+
+    Raises
+    ------
+    DataError
+        If the source does not exist.
+    """
     if str(source) == "twin":
         from smlib.nature.worlds import code_hash
 

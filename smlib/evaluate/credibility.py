@@ -24,9 +24,10 @@ def behaviour(ds, lags=(1, 3, 7, 30)):
 
     Returns
     -------
-    DataFrame with site, level, depth_m, days, mean, std (m3 m-3), persistence (R2 of the value of the day before, over
-    all days that have both), r_1, r_3, ... (autocorrelation at so many days), drying_days (see `drying_time`), rising
-    (share of the changes that are rises) and rise_over_fall (mean rise over mean fall of a day).
+    DataFrame
+        Columns site, level, depth_m, days, mean, std (m3 m-3), persistence (R2 of the value of the day before, over all
+        days that have both), r_1, r_3, ... (autocorrelation at so many days), drying_days (see `drying_time`), rising
+        (share of the changes that are rises) and rise_over_fall (mean rise over mean fall of a day).
     """
     acf = autocorrelation(ds["soil_moisture"], max(lags))
     rows = []
@@ -78,7 +79,8 @@ def against_stations(products, reported, least=60):
 
     Returns
     -------
-    DataFrame with product, site, n and PRODUCT_METRICS
+    DataFrame
+        Columns product, site, n and PRODUCT_METRICS
     """
     parts = []
     for name, product in products.items():
@@ -103,8 +105,9 @@ def beside_print(scores, places, printed):
 
     Returns
     -------
-    DataFrame: the printed rows with `value` named printed, and simulated, the mean over the stations; for the land
-    cover "Average" the mean over land covers. NaN where no station is.
+    DataFrame
+        The printed rows with `value` named printed, and simulated, the mean over the stations; for the land cover
+        "Average" the mean over land covers. NaN where no station is.
     """
     rows = scores.join(places[["network", "land_cover"]], on="site")
     rows = rows.assign(land_cover=rows["land_cover"].map(PRINTED_COVERS)).dropna(subset="land_cover")
@@ -138,8 +141,9 @@ def inside_range(measured, simulated, columns):
 
     Returns
     -------
-    DataFrame with site, level, depth_m, against_m (the simulated depth) and for every column a bool. A measured level
-    of unknown depth is left out unless it is the uppermost, which is compared with the uppermost.
+    DataFrame
+        Columns site, level, depth_m, against_m (the simulated depth) and for every column a bool. A measured level of
+        unknown depth is left out unless it is the uppermost, which is compared with the uppermost.
     """
     depths = np.array(sorted(simulated["depth_m"].unique()))
     rows = []

@@ -70,7 +70,8 @@ def field_scores(sums, references=None, draws=1000, seed=0):
 
     Returns
     -------
-    list of dict with metric, value, low, high, n. An interval speaks of other days of the same region.
+    list of dict
+        With metric, value, low, high, n. An interval speaks of other days of the same region.
     """
     weights = _weights(len(sums), draws, seed)
 

@@ -73,7 +73,7 @@ def pearson_r(forecast, observed, dim):
 
 @_with_missing_rule
 def kge(forecast, observed, dim):
-    """Kling-Gupta efficiency (Gupta et al. 2009, Eq. 9): 1 - |(r - 1, sd ratio - 1, mean ratio - 1)|."""
+    """Kling-Gupta efficiency (Gupta et al. 2009, Eq. 9): 1 - the length of (r - 1, sd ratio - 1, mean ratio - 1)."""
     r = _correlation(forecast, observed, dim)
     alpha = forecast.std(dim) / observed.std(dim)
     beta = forecast.mean(dim) / observed.mean(dim)

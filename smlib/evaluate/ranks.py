@@ -31,6 +31,11 @@ def blocks(skill, metric="R2", by="site"):
         levels of unknown depth apart without the target.
     by : str
         ``site``: a block is a site, whose levels are not independent. ``level``: every level is a block; optimistic.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `by`, or a metric that no site has.
     """
     if by not in ("site", "level"):
         raise ValueError(f"by must be 'site' or 'level', not {by!r}")
@@ -70,6 +75,11 @@ def friedman(table, drop="blocks"):
         q sqrt(k (k + 1) / 6 N)), left_out (what was dropped) and note (how much the test can see). The
         tests are NaN with fewer than two blocks or three entrants.
     pairs : lead_d, entrant, other, difference (of average ranks; negative: entrant is better), p (Nemenyi)
+
+    Raises
+    ------
+    ValueError
+        For an unknown `drop`, or several values for an entrant in one block.
     """
     if drop not in DROP:
         raise ValueError(f"drop must be one of {', '.join(DROP)}, not {drop!r}")
@@ -147,13 +157,16 @@ def target_effect(skill, draws=1000, seed=0, drop="blocks"):
         The tidy skill table with the columns ``target`` (value, increment) and ``level_variant``.
     drop : str
         As in `friedman`, for the ranks.
+    draws, seed : int
+        Draws of sites behind an interval, and their seed.
 
     Returns
     -------
-    DataFrame with model, lead_d, ``r2_value``, ``r2_increment`` and ``difference`` (increment minus value; medians over
-    sites), the columns of `smlib.evaluate.significance.site_ratio` for MSE of increment / MSE of value (``skill`` above
-    0: increment is better), ``levels``, and ``rank_value``, ``rank_increment``: the model's average rank over sites
-    among all models (baselines included) when all learn the value, and when all learn the increment.
+    DataFrame
+        Columns model, lead_d, ``r2_value``, ``r2_increment`` and ``difference`` (increment minus value; medians over
+        sites), the columns of `smlib.evaluate.significance.site_ratio` for MSE of increment / MSE of value (``skill``
+        above 0: increment is better), ``levels``, and ``rank_value``, ``rank_increment``: the model's average rank over
+        sites among all models (baselines included) when all learn the value, and when all learn the increment.
     """
     absent = {"target", "level_variant"} - set(skill)
     if absent:
@@ -203,8 +216,9 @@ def order_kept(effect):
 
     Returns
     -------
-    DataFrame with lead_d, models, ``tau`` (Kendall's, between the two columns of ranks) and its ``p`` (small: the
-    orders have something in common), ``best_value`` and ``best_increment`` (models of the lowest average rank).
+    DataFrame
+        Columns lead_d, models, ``tau`` (Kendall's, between the two columns of ranks) and its ``p`` (small: the orders
+        have something in common), ``best_value`` and ``best_increment`` (models of the lowest average rank).
     """
     rows = []
     for lead, here in effect.dropna(subset=["rank_value", "rank_increment"]).groupby("lead_d"):

@@ -125,9 +125,10 @@ def _bartlett(difference, day, lead):
 
 
 def daily_loss(forecasts, model, power=2):
-    """Loss of a model on each day, |forecast - observed| ** `power`, averaged over its repetitions: (origin, lead).
+    """Loss of a model on each day, ``|forecast - observed| ** power``, averaged over its repetitions: (origin, lead).
 
     The mean of the losses, not the loss of the mean forecast, which would flatter models that are trained repeatedly.
+    `forecasts` is one `smlib.stations.Forecasts`.
     """
     return (np.abs(forecasts.values[model] - forecasts.observed) ** power).mean(axis=0)
 
@@ -140,14 +141,22 @@ def compare(forecasts, model, reference, method="cosine", power=2):
     forecasts : list of smlib.stations.Forecasts
         Or of anything with `values`, `observed`, `origins`, `leads`, `series.site` and `series.label` like theirs.
     model, reference : names among their `values`
+    method, power
+        As for `diebold_mariano` and `daily_loss`.
 
     Returns
     -------
-    DataFrame with model, reference, site, level, lead_d, n (days), loss, loss_reference (means over days, (m3 m-3)^2),
-    skill (1 - loss / loss_reference), difference (loss minus loss_reference) with low and high, statistic, df, p,
-    p_holm and verdict. ``p_holm`` is adjusted for the levels tested at that lead (Holm 1979). The verdict is ``better``
-    or ``worse`` if p_holm < 0.05, ``undecided``, or ``not scored`` where a forecast is missing (n is 0, as in the skill
-    table).
+    DataFrame
+        Columns model, reference, site, level, lead_d, n (days), loss, loss_reference (means over days, (m3 m-3)^2),
+        skill (1 - loss / loss_reference), difference (loss minus loss_reference) with low and high, statistic, df, p,
+        p_holm and verdict. ``p_holm`` is adjusted for the levels tested at that lead (Holm 1979). The verdict is
+        ``better`` or ``worse`` if p_holm < 0.05, ``undecided``, or ``not scored`` where a forecast is missing (n is 0,
+        as in the skill table).
+
+    Raises
+    ------
+    ValueError
+        If a level has no forecast of the model or the reference.
     """
     rows = []
     for f in forecasts:
@@ -183,11 +192,19 @@ def _holm(p):
 def pooled(compared, draws=1000, seed=0):
     """What `compare` found, over levels and over sites: a row a model, reference and lead.
 
+    Parameters
+    ----------
+    compared : DataFrame
+        From `compare`.
+    draws, seed : int
+        Bootstrap draws of sites behind an interval, and their seed.
+
     Returns
     -------
-    DataFrame with model, reference, lead_d, the columns of `site_ratio` (of loss / loss_reference), and of the levels:
-    ``levels`` scored, ``levels_lower`` (the model's loss is lower: a count, not a test, for levels of one site are not
-    independent), and ``better``, ``worse``, ``undecided`` by the adjusted test.
+    DataFrame
+        Columns model, reference, lead_d, the columns of `site_ratio` (of loss / loss_reference), and of the levels:
+        ``levels`` scored, ``levels_lower`` (the model's loss is lower: a count, not a test, for levels of one site are
+        not independent), and ``better``, ``worse``, ``undecided`` by the adjusted test.
     """
     rows = []
     for key, here in compared.groupby(["model", "reference", "lead_d"], sort=False):
@@ -217,13 +234,17 @@ def site_ratio(log_ratios, draws=1000, seed=0):
     ----------
     log_ratios : (site,)
         Each the mean over the site's levels; NaN is left out.
+    draws, seed : int
+        Draws of sites behind an interval, and their seed.
 
     Returns
     -------
-    mapping with ``skill`` (1 - geometric mean ratio: above 0 the first model is better), ``low``, ``high`` (95 %, sites
-    drawn with replacement; too narrow for few sites: of 4 it covers 78 %, of 6 85 %, of 30 93 %), ``sites``,
-    ``sites_lower`` (where the first has the lower error), ``p_sign`` (exact sign test over sites) and ``verdict``:
-    ``better`` or ``worse`` if the interval excludes 0, ``undecided``, or ``too few sites`` if they are fewer than 6.
+    dict
+        With ``skill`` (1 - geometric mean ratio: above 0 the first model is better), ``low``, ``high`` (95 %, sites
+        drawn with replacement; too narrow for few sites: of 4 it covers 78 %, of 6 85 %, of 30 93 %), ``sites``,
+        ``sites_lower`` (where the first has the lower error), ``p_sign`` (exact sign test over sites) and ``verdict``:
+        ``better`` or ``worse`` if the interval excludes 0, ``undecided``, or ``too few sites`` if they are fewer than
+        6.
     """
     values = np.asarray(log_ratios, float)
     values = values[np.isfinite(values)]

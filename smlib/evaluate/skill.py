@@ -20,11 +20,16 @@ def score(forecasts, observed, leads, *, references=("persistence", "climatology
         A model with a missing forecast on any day is not scored on the rest: its values are NaN and its n is 0.
     observed : (day, lead), m3 m-3, nothing missing
     references : models against which the skill 1 - MSE / MSE_reference is given, where they are among the forecasts
+    leads : list of int
+        Days ahead, in the order of the axis.
+    draws, seed : int
+        Bootstrap draws behind an interval, and their seed.
 
     Returns
     -------
-    DataFrame with model, lead_d, metric, value, low, high, n. `value` is the mean over repetitions; the interval comes
-    from drawing blocks of days and, where a model has several repetitions, repetitions.
+    DataFrame
+        Columns model, lead_d, metric, value, low, high, n. `value` is the mean over repetitions; the interval comes
+        from drawing blocks of days and, where a model has several repetitions, repetitions.
     """
     weights = block_weights(len(observed), draws, seed=seed)
     mean = {name: forecasts[name].mean(axis=0) for name in references if name in forecasts}
@@ -75,6 +80,13 @@ def over_sites(skill, draws=1000, seed=0):
     R2 has no lower bound, and one site whose moisture hardly varied in its test period can decide a mean; the median
     tells what a typical site gives. The interval is that of drawing sites with replacement; one site has none. `n` is
     the number of sites: a model that some site could not score is averaged over those that could.
+
+    Parameters
+    ----------
+    skill : DataFrame
+        A skill table with one row a site, level, model, lead and metric.
+    draws, seed : int
+        Draws of sites behind an interval, and their seed.
     """
     keys = ["study", "source", "protocol", "model", "lead_d", "metric"]
     by_site = skill.groupby([*keys, "site"], sort=False, dropna=False)["value"].mean().dropna().reset_index()

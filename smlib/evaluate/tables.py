@@ -16,6 +16,13 @@ def wide(skill, metric="R2", digits=3):
     """One metric as text, ``value [low, high]``: a row a site, level and model, a column a lead.
 
     The value has `digits` decimals, its interval one less; a model that could not be scored shows a dash.
+
+    Parameters
+    ----------
+    skill : DataFrame
+        A skill table.
+    metric : str
+    digits : int
     """
     rows = skill[skill["metric"] == metric].copy()
     rows["text"] = [_text(r.value, r.low, r.high, digits) for r in rows.itertuples()]

@@ -55,6 +55,11 @@ def shapley_shares(explanation, names):
     Returns
     -------
     DataFrame, as `attention_shares`
+
+    Raises
+    ------
+    ValueError
+        If all Shapley values are 0.
     """
     size = np.abs(explanation.values).mean(axis=0).reshape(-1, len(names))  # (day, feature)
     if not size.any():
@@ -89,6 +94,11 @@ def agreement(attention, shapley):
         features in random order, one in 20 gives 0.64 or more, of 4 days one in 24 gives 1 (`mean_agreement` for many
         networks). `contrast` is the largest over the smallest attention share: ranks of shares that are all but equal
         mean nothing, whatever rho.
+
+    Raises
+    ------
+    ValueError
+        If attention and Shapley values have no axis in common.
     """
     both = attention.merge(shapley, on=["axis", "item"], suffixes=("_attention", "_shapley"))
     rows = []
@@ -112,10 +122,13 @@ def mean_agreement(agreements, draws=1000, seed=0):
     ----------
     agreements : DataFrame
         Rows of `agreement` with the columns model, site added.
+    draws, seed : int
+        Draws of sites behind an interval, and their seed.
 
     Returns
     -------
-    DataFrame model, axis, rho, low, high (NaN for a single site), n (sites), contrast (median)
+    DataFrame
+        Columns model, axis, rho, low, high (NaN for a single site), n (sites), contrast (median)
     """
     rows = []
     for (model, axis), group in agreements.groupby(["model", "axis"], sort=False):

@@ -15,6 +15,13 @@ def tsne(rows, seed=0, perplexity=30.0):
     On one thread: with more, the last bits depend on their number, and t-SNE makes much of last bits. The plane has no
     units, and its axes no meaning.
 
+    Parameters
+    ----------
+    rows : (n, ...) array
+    seed : int
+    perplexity : float
+        About how many neighbours count for a row.
+
     Raises
     ------
     ValueError
@@ -88,6 +95,10 @@ def embeddings(rows, moisture, time, lagged, seed=0, perplexity=30.0, neighbours
     time : (n,) the target days
     lagged : (n,)
         The last lagged moisture, scored as it is, under the name "last moisture".
+    seed, perplexity
+        As for `tsne`.
+    neighbours, apart
+        As for `orderliness`.
 
     Returns
     -------

@@ -155,6 +155,7 @@ def tree(forest, x, background, names, scale=1.0, carry=0.0, offset=0.0):
         RandomForestRegressor, HistGradientBoostingRegressor, ...
     x, background : (n, lookback, feature), (b, lookback, feature)
         All background rows are used (shap by itself would draw 100 of them).
+    names : sequence of F names
 
     Returns
     -------
@@ -195,7 +196,8 @@ def additivity_gap(explanation, f, x):
 
     Returns
     -------
-    (gap, relative gap), floats; with members arrays (member,)
+    gap, relative gap : float
+        Arrays (member,) where f has members.
     """
     y = call(f, np.asarray(x))
     several = isinstance(explanation, list)

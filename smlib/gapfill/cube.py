@@ -24,6 +24,11 @@ def fit_cells(ds, moisture, method, train, daily=(), constants=(), cells=CELLS, 
     method : Filler
     train : (first, last)
         The days to learn from, both included.
+
+    Raises
+    ------
+    DataError
+        If no cell has enough values in the training days.
     """
     part = ds[[moisture, *daily, *constants]].sel(time=slice(*train))
     try:
@@ -55,6 +60,11 @@ def fill(ds, moisture, method, train, daily=(), constants=(), cells=CELLS, rows=
         `moisture` and ``<moisture>_sd`` (time, y, x), float32, in dask chunks of all days and some rows: what was
         observed with sd 0, estimates with the sd of a prediction of the value that would have been reported. NaN where
         a cell has no value on a training day, or its weather is not known on every day.
+
+    Raises
+    ------
+    TypeError
+        If `method` is not a `Filler`.
     """
     if not isinstance(method, Filler):
         raise TypeError(f"method must be a Filler, such as METHODS['OI'](), not {method!r}")

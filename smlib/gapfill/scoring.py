@@ -62,6 +62,11 @@ def score(methods, series, forcing, test, share=0.1, seed=0, least=3, reference=
         inside the central Gaussian interval; ``factor`` is what the stated sd were multiplied with; ``less`` is the
         reference's RMSE minus this one's. Low and high are 95 % intervals of the medians, from cells drawn anew: they
         speak of other cells, not of other years, and neighbouring cells are alike, so they are rather too narrow.
+
+    Raises
+    ------
+    ValueError
+        If no cell has enough withheld values in gaps of one of the lengths.
     """
     rows = []
     truth = series[:, test]

@@ -49,7 +49,16 @@ PAPER_CODE = {"Transformer": {"feed_forward": 10}, "GAN-LSTM": {"adversarial_wei
 
 
 def network_of(name, protocol="strict", lookback=4):
-    """``make(features)`` of a network by name; `protocol` ``paper`` takes its settings from the published code."""
+    """``make(features)`` of a network by name; `protocol` ``paper`` takes its settings from the published code.
+
+    Parameters
+    ----------
+    name : str
+        One of `NETWORKS`.
+    protocol : {"strict", "paper"}
+    lookback : int
+        Days in a window, which some networks must know.
+    """
     settings = PAPER_CODE.get(name, {}) if protocol == "paper" else {}
     make = NETWORKS[name]
     if name in ("1D-CNN", "Transformer", "LSTM-CNN", "CNN-with-LSTM", "GAN-LSTM"):

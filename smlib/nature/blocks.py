@@ -26,7 +26,7 @@ class Block:
 
     Attributes
     ----------
-    grid : Grid (y, x)
+    grid : smlib.nature.grids.Grid, (y, x)
     elevation : (y, x), m; NaN where nothing is simulated (water, or outside the region)
     time : (time,), datetime64
     seed : int
@@ -41,6 +41,7 @@ class Block:
 
     @property
     def land(self):
+        """(y, x) bool: where there is ground."""
         return np.isfinite(self.elevation)
 
     @property

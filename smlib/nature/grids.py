@@ -23,6 +23,7 @@ class Grid:
 
     @property
     def shape(self):
+        """(y, x), numbers of rows and columns."""
         return self.lat.shape
 
 

@@ -44,8 +44,9 @@ def measure(truth, soil_temperature, saturation, names, *, seed=0, sensor=Sensor
 
     Returns
     -------
-    (site, level, time) float32, NaN during outages, which all levels of a station share. Dielectric sensors see ice as
-    dry soil: below 0 degC nothing is reported, or, if the sensor's `frozen` is "liquid", the liquid water.
+    (site, level, time) float32
+        NaN during outages, which all levels of a station share. Dielectric sensors see ice as dry soil: below 0 degC
+        nothing is reported, or, if the sensor's `frozen` is "liquid", the liquid water.
     """
     if sensor.frozen not in ("missing", "liquid"):
         raise ValueError(f"of frozen ground a sensor reports nothing (missing) or the liquid water, not "

@@ -20,7 +20,8 @@ def extraterrestrial(lat, doy):
 
     Returns
     -------
-    (time, cell) float64; 0 in the polar night
+    (time, cell) float64
+        0 in the polar night
     """
     lat, turn = np.radians(np.atleast_1d(lat)).astype(float), 2 * np.pi * np.atleast_1d(doy)[:, None] / 365
     distance = 1 + 0.033 * np.cos(turn)

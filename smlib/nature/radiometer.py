@@ -58,8 +58,9 @@ def mixing_coefficients(clay, frequency=FREQUENCY):
 
     Returns
     -------
-    (..., 7), float64: index n and attenuation k of the dry soil, most bound water (m3 m-3), what n - and then k -
-    gain with a unit of bound water, and with one of free water.
+    (..., 7)
+        Float64: index n and attenuation k of the dry soil, most bound water (m3 m-3), what n - and then k - gain with a
+        unit of bound water, and with one of free water.
     """
     c = np.asarray(clay, np.float64) / 100
     if np.any((c < 0) | (c > 1)):

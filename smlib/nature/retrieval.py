@@ -233,10 +233,11 @@ def observe(time, lat, lon, truth, parameters, *, seed=0, orbit="AM", errors=Err
 
     Returns
     -------
-    dict of (time, cell): float32 tb_h, tb_v (K), DCA, SCA_H, SCA_V (m3 m-3), opacity (of DCA), vegetation (the
-    ancillary one, kg m-2); bool seen, frozen, snow, dense. Not seen: NaN. Frozen ground (over a tenth of it, or by the
-    ancillary temperature) and snow (over 1 mm): only brightness temperatures. Dense vegetation (over 5 kg m-2 by the
-    ancillary data): retrieved, but flagged.
+    dict of (time, cell)
+        Float32 tb_h, tb_v (K), DCA, SCA_H, SCA_V (m3 m-3), opacity (of DCA), vegetation (the ancillary one, kg m-2);
+        bool seen, frozen, snow, dense. Not seen: NaN. Frozen ground (over a tenth of it, or by the ancillary
+        temperature) and snow (over 1 mm): only brightness temperatures. Dense vegetation (over 5 kg m-2 by the
+        ancillary data): retrieved, but flagged.
     """
     shape = len(time), np.size(lat)
     out = {name: np.empty(shape, np.float32) for name in (

@@ -509,12 +509,16 @@ def simulate(forcing, hydraulics, vegetation, roots, bounds_m, *, state=None, bo
 
     Returns
     -------
-    dict of float32: (time, layer, cell) soil_moisture, m3 m-3 with ice, mean of the day; soil_temperature, degC, and
-    frozen_fraction of the water, at the day's end; (time, cell) snow_water mm and skin_temperature degC; runoff,
-    drainage, evaporation (of ground, wet leaves and snow), transpiration and potential_evaporation mm d-1;
-    balance_error mm d-1, what the water balance of the day lacks; and `state`, to go on from.
+    dict of float32
+        (time, layer, cell) soil_moisture, m3 m-3 with ice, mean of the day; soil_temperature, degC, and
+        frozen_fraction of the water, at the day's end; (time, cell) snow_water mm and skin_temperature degC; runoff,
+        drainage, evaporation (of ground, wet leaves and snow), transpiration and potential_evaporation mm d-1;
+        balance_error mm d-1, what the water balance of the day lacks; and ``state``, to go on from.
 
-    Raises ValueError where forcing or vegetation is not finite, or shapes do not fit.
+    Raises
+    ------
+    ValueError
+        Where forcing or vegetation is not finite, or shapes do not fit.
     """
     p = Physics() if physics is None else physics
     shape = np.shape(forcing["precipitation"])

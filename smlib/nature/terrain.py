@@ -68,8 +68,8 @@ def fields(lat, lon, range_km, rng, columns, count=150, smoothness=np.inf):
 def elevation(lat, lon, relief, seed=0):
     """Elevation (cell,) in m of a smooth regional level and of ridges some 300 km to 10 km apart.
 
-    The ridges are a ridged multifractal (Musgrave, in Ebert et al. 2003, Chap. 16): every octave is 1 - |field|, and
-    is the stronger, the higher the coarser octaves make a place, so that valleys are smooth and summits are sharp.
+    The ridges are a ridged multifractal (Musgrave, in Ebert et al. 2003, Chap. 16): every octave is ``1 - |field|``,
+    and is the stronger, the higher the coarser octaves make a place, so that valleys are smooth and summits are sharp.
 
     Parameters
     ----------

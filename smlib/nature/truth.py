@@ -101,8 +101,9 @@ def simulate(ground, time, seed=0, *, spin_up=SPIN_UP, forcing=None, physics=Non
 
     Returns
     -------
-    dict of float32 (time, cell): the six of the weather, those of `land.vegetation`, what `soil.simulate` gives, and
-    evapotranspiration, mm d-1; (time, layer, cell) soil_moisture, soil_temperature, frozen_fraction.
+    dict of float32 (time, cell)
+        The six of the weather, those of `land.vegetation`, what `soil.simulate` gives, and evapotranspiration, mm d-1;
+        (time, layer, cell) soil_moisture, soil_temperature, frozen_fraction.
     """
     days, before = with_run_up(time, spin_up)
     if forcing is None:

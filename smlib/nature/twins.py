@@ -55,8 +55,9 @@ def station_twins(sites=None, *, seed=0, sensor=network.Sensor()):  # noqa: B008
 
     Returns
     -------
-    two xarray.Dataset in the schema's names, (site, time) and (site, depth, time): reported and true. The weather is
-    the same in both and without errors. Days outside a site's period are NaN.
+    two xarray.Dataset
+        In the schema's names, (site, time) and (site, depth, time): reported and true. The weather is the same in both
+        and without errors. Days outside a site's period are NaN.
 
     Notes
     -----

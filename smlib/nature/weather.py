@@ -240,7 +240,8 @@ class Weather:
 
     Raises
     ------
-    ValueError : dates that are not consecutive, unknown `match`, or a climate without spread
+    ValueError
+        For dates that are not consecutive, unknown `match`, or a climate without spread
     """
 
     def __init__(self, time, lat, lon, elevation, climate, seed=0, match="period"):

@@ -67,18 +67,22 @@ def world(name, scale="quick", years=None, seed=0):
 
     Returns
     -------
-    xarray.DataTree of canonical datasets with kind="simulated". Groups by world:
+    xarray.DataTree
+        Canonical datasets with kind="simulated". Groups by world:
 
-    stations: reported, truth (`twins`).
-    qilian: statics, truth, smhires, on 0.05 degree.
-    conus: statics, solus (soil maps), truth, smap_am, smap_pm, imerg, modis on SMAP's 9 km grid; nldas on 0.125 degree;
-    stations/reported, stations/truth, and what products have at the stations: matched/smap_am, matched/smap_pm,
-    matched/nldas.
-    networks, for each network: statics, truth, lst, et, fvc on 0.05 degree, imerg, ascat, smap_am, smap_pm on 0.1, cci
-    on 0.25, model (a land model's soil moisture, without knowledge of the stations) on 0.125; stations/reported (in
-    frozen ground the liquid water), stations/truth.
+        - stations: reported, truth (`smlib.nature.twins`).
+        - qilian: statics, truth, smhires, on 0.05 degree.
+        - conus: statics, solus (soil maps), truth, smap_am, smap_pm, imerg, modis on SMAP's 9 km grid; nldas on 0.125
+          degree; stations/reported, stations/truth, and what products have at the stations: matched/smap_am,
+          matched/smap_pm, matched/nldas.
+        - networks, for each network: statics, truth, lst, et, fvc on 0.05 degree, imerg, ascat, smap_am, smap_pm on
+          0.1, cci on 0.25, model (a land model's soil moisture, without knowledge of the stations) on 0.125;
+          stations/reported (in frozen ground the liquid water), stations/truth.
 
-    Raises ValueError for a name, scale or years that do not exist.
+    Raises
+    ------
+    ValueError
+        For a name, scale or years that do not exist.
     """
     plan = _plan(name, scale, years, seed)
     folder = paths.LOCAL / "worlds" / f"{name}-{scale}-{_hash(plan)}"

@@ -137,8 +137,14 @@ def compare_all(field, entered, shared, enkf=(), device="auto"):
 
     Returns
     -------
-    DataFrame pattern, forecast, analysis, network, chosen, validation_rmse (over `judged_on` cells: unobserved, or all
-    if there were none), sums (cells, day, 8); and a list of (method, reason) that were left out
+    DataFrame
+        Columns pattern, forecast, analysis, network, chosen, validation_rmse (over `judged_on` cells: unobserved, or
+        all if there were none), sums (cells, day, 8); and a list of (method, reason) that were left out
+
+    Raises
+    ------
+    ValueError
+        If the filter is asked for with a forecast that is not among the entrants.
     """
     unknown = [name for name in enkf if name not in entered]
     if unknown:

@@ -62,7 +62,13 @@ class Stretch:
 
 
 def stretch(field, period="test", days=None, seed=0):
-    """The `Stretch` of a period of a `Field`, or of its first `days`."""
+    """The `Stretch` of a period of a `Field`, or of its first `days`.
+
+    Raises
+    ------
+    ValueError
+        If the period has fewer than `days` days.
+    """
     targets = field.targets(period)
     days = targets.stop - targets.start if days is None else days
     if not 0 < days <= targets.stop - targets.start:

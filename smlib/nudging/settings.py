@@ -49,9 +49,10 @@ def nudge_study(study, stretches, settings, *, draws=1000, seed=0):
 
     Returns
     -------
-    mapping of "validation" and "test" -> settings table, in which rows of fraction 0 are the free run; the chosen taus,
-    by validation with the strict protocol and by the test with the paper's; mapping of model -> analyses with feedback
-    (setting, example day, y, x) of the test
+    dict, dict, dict
+        Mapping of "validation" and "test" -> settings table, in which rows of fraction 0 are the free run; the chosen
+        taus, by validation with the strict protocol and by the test with the paper's; mapping of model -> analyses with
+        feedback (setting, example day, y, x) of the test
     """
     tables, paper, kept = {}, study.field.protocol == "paper", None
     for period, one in stretches.items():
@@ -146,7 +147,8 @@ def post_hoc_from_print():
 
     Returns
     -------
-    DataFrame model, noise, fraction, tau, free, post_hoc, printed (RMSE, m3 m-3), ratio (printed / post_hoc)
+    DataFrame
+        Columns model, noise, fraction, tau, free, post_hoc, printed (RMSE, m3 m-3), ratio (printed / post_hoc)
     """
     free = pd.read_csv(DATA / "published" / "fan2025_table3_long_term.csv").set_index("model")["rmse"]
     table = printed_settings().query("metric == 'RMSE'").rename(columns={"printed_tau": "tau"})

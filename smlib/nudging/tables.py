@@ -117,8 +117,9 @@ def verdicts(compared, draws=1000, seed=0):
 
     Returns
     -------
-    DataFrame pattern, network, rmse, without, rmse_without, skill, low, high: skill is 1 - MSE / MSE without a network
-    over the unobserved cells (all, where there are none) of the test days, with its 95 % interval
+    DataFrame
+        Columns pattern, network, rmse, without, rmse_without, skill, low, high: skill is 1 - MSE / MSE without a
+        network over the unobserved cells (all, where there are none) of the test days, with its 95 % interval
     """
     rows = []
     columns = ["pattern", "network", "rmse", "without", "rmse_without", "skill", "low", "high"]

@@ -157,7 +157,7 @@ def shapley_ranking(table, title=None):
     Parameters
     ----------
     table : DataFrame
-        Columns network, auxiliary (F, P, L, E), share (of the mean |SHAP| over the auxiliaries, 0 to 1; with its
+        Columns network, auxiliary (F, P, L, E), share (of the mean absolute SHAP over the auxiliaries, 0 to 1; with its
         interval in low and high, if those are there) and printed (r with soil moisture in print); where there is a
         column r, the same of our own data. NaN is no value.
     title : str, optional
@@ -165,7 +165,7 @@ def shapley_ranking(table, title=None):
     Returns
     -------
     matplotlib.figure.Figure
-        Correlations are drawn as |r|; a minus stands above the negative ones.
+        Correlations are drawn as ``|r|``; a minus stands above the negative ones.
     """
     if table.empty:
         return nothing(title)

@@ -75,6 +75,11 @@ def combination_metrics(table, metric="RMSE", title=None):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the table holds several products and several metrics.
     """
     if metric is not None:
         table = table[table["metric"].str.lower() == metric.lower()]
@@ -137,6 +142,11 @@ def violins(by_cell, metric="rmse", title=None):
     -------
     matplotlib.figure.Figure
         Every cell is a point, the median a bar; fewer than FEW cells have no violin. A row of panels has one scale.
+
+    Raises
+    ------
+    ValueError
+        If the table holds several protocols.
     """
     if by_cell.empty:
         return nothing(title)

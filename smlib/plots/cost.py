@@ -34,6 +34,11 @@ def learning_curves(history, title=None):
     -------
     matplotlib.figure.Figure
         Validation as a line, training dashed; the vertical axis is logarithmic.
+
+    Raises
+    ------
+    ValueError
+        If a model has several rows for an epoch.
     """
     twice = history.duplicated(["model", "epoch"])
     if twice.any():
@@ -88,6 +93,11 @@ def costs(table, metrics=("parameters", "bytes", "seconds_per_100_epochs", "best
     matplotlib.figure.Figure
         On logarithmic axes, with the number beside the points (of both targets, the change second, where they differ);
         a dash where a model has no such cost.
+
+    Raises
+    ------
+    ValueError
+        If none of the metrics is in the table, or a model has several values for one.
     """
     metrics = [metric for metric in metrics if (table["metric"] == metric).any()]
     if not metrics:
@@ -164,6 +174,11 @@ def accuracy_against_cost(table, xlabel="seconds to fit", ylabel="median R² ove
     -------
     matplotlib.figure.Figure
         The horizontal axis is logarithmic.
+
+    Raises
+    ------
+    ValueError
+        If a model has several values for one lead.
     """
     twice = table.duplicated(["model", "lead_d"])
     if twice.any():

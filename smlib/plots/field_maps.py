@@ -109,7 +109,18 @@ def _field(ax, values, lat, lon, look):
 
 @house
 def field_map(values, lat, lon, title=None, label=MOISTURE):
-    """One field (y, x) as a map with a colour bar; `lat` and `lon` (y,) and (x,), or (y, x) of both, degrees."""
+    """One field (y, x) as a map with a colour bar; `lat` and `lon` (y,) and (x,), or (y, x) of both, degrees.
+
+    Parameters
+    ----------
+    values : (y, x) array
+        NaN where there is none.
+    lat, lon : (y,) and (x,), or (y, x) of both
+        Degrees.
+    title : str, optional
+    label : str
+        Of the colour bar, with units.
+    """
     lat, lon = np.asarray(lat, float), np.asarray(lon, float)
     fig = figure(6.4, 5.2 * _shape(lat, lon) + 1.1)
     ax = fig.subplots()

@@ -37,6 +37,11 @@ def site_map(ds):
     -------
     matplotlib.figure.Figure
         Mercator maps with labelled gridlines; every site is a marker with its name beside it.
+
+    Raises
+    ------
+    ValueError
+        If the dataset does not say whether it is measured or simulated.
     """
     kind = ds.attrs.get("kind")
     if kind not in ("measured", "simulated"):

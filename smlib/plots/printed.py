@@ -24,6 +24,11 @@ def printed_vs_ours(table, floor=FLOOR, title=None):
     -------
     matplotlib.figure.Figure
         Hollow dot printed, full dot ours.
+
+    Raises
+    ------
+    ValueError
+        If the depth of a level is missing.
     """
     if table["depth_m"].isna().any():
         raise ValueError("depth_m is missing in some rows: compare only levels whose depth is known")

@@ -209,6 +209,11 @@ def forecast_series(forecasts, observed, precipitation=None, title=None):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a model has several forecasts for one day.
     """
     if isinstance(forecasts, pd.DataFrame):
         twice = forecasts.duplicated(["model", "time"])

@@ -22,11 +22,17 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
         ``skill_persistence`` or ``skill_climatology``.
     floor : float
         Where the colours end; the number printed in a tile is the true one down to -9.9.
+    title : str, optional
 
     Returns
     -------
     matplotlib.figure.Figure
         Blue is better than the baseline, red worse, grey not scored. Dots mark intervals that lie on one side of 0.
+
+    Raises
+    ------
+    ValueError
+        If the metric is not in the table.
     """
     rows = skill[(skill["metric"] == metric) & (skill["site"] != "all")]
     if rows.empty:

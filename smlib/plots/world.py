@@ -23,6 +23,8 @@ def grid_maps(panels, label=MOISTURE, columns=2, title=None, cmap=WET):
     label : str, of the colour bar, with units
     columns : int
     title : str, which should say whether it is simulated
+    cmap : str
+        A colour map of matplotlib.
 
     Returns
     -------
@@ -93,6 +95,7 @@ def behaviour_by_depth(simulated, measured, columns, title=None):
     ----------
     simulated, measured : DataFrame of `smlib.evaluate.behaviour`; measured levels of unknown depth stand at the right
     columns : dict of column to axis label
+    title : str, optional
 
     Returns
     -------
@@ -138,6 +141,7 @@ def autocorrelation_spread(simulated, measured, title=None):
     ----------
     simulated, measured : DataArray (site, depth, lag) of `smlib.evaluate.autocorrelation`, with depth_m (site, depth);
         a panel a simulated depth, with the measured levels that are nearest to it
+    title : str, optional
 
     Returns
     -------
@@ -174,6 +178,7 @@ def products_by_cover(table, metrics, title=None):
     ----------
     table : DataFrame with land_cover, network, product, metric, simulated and printed; NaN where there is none
     metrics : dict of metric to axis label
+    title : str, optional
 
     Returns
     -------

@@ -102,7 +102,7 @@ def run_all(names, profile, jobs=2, force=False):
         row, name = item
         command = [sys.executable, "-m", "smlib", "run", name, "--profile", profile, *(["--force"] if force else [])]
         # Each bar has a line of its own.
-        env = os.environ | {"PYTHONPATH": _python_path(), "TQDM_POSITION": str(row % jobs)}
+        env = os.environ | {"PYTHONPATH": python_path(), "TQDM_POSITION": str(row % jobs)}
         return subprocess.run(command, env=env, cwd=paths.ROOT, stdin=subprocess.DEVNULL).returncode
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -215,7 +215,7 @@ def _alive(pid):
     return True
 
 
-def _python_path():
+def python_path():
     """The kernel must import the `smlib` that was hashed, installed or not, whatever its working directory."""
     return os.pathsep.join(filter(None, [str(paths.ROOT), os.environ.get("PYTHONPATH")]))
 
@@ -225,7 +225,7 @@ def _kernel_environment(name, folder):
     return {
         "SMLIB_RUN_DIR": str(folder), "SMLIB_NOTEBOOK": name, "SMLIB_THREADS": threads,
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), threads),
-        "PYTHONHASHSEED": "0", "PYTHONPATH": _python_path(), "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYTHONHASHSEED": "0", "PYTHONPATH": python_path(), "JUPYTER_PREFER_ENV_PATH": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "TQDM_DISABLE": "1",  # bars belong on the terminal, where the run has its own, not on the page
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

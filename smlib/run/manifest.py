@@ -37,12 +37,17 @@ def identity(notebook, parameters):
         "notebook_sha256": digest(cells),
         "parameters": parameters,
         "data": data,
-        "code_sha256": digest(_tree(paths.ROOT / "smlib", "*.py")),
+        "code_sha256": code(),
         "packages": packages(),
         "python": platform.python_version(),
         "threads": THREADS,
         **read,
     }
+
+
+def code():
+    """SHA-256 of all modules of `smlib`."""
+    return digest(_tree(paths.ROOT / "smlib", "*.py"))
 
 
 def run_hash(identity):

@@ -146,6 +146,40 @@ class Run:
             fig.savefig(partial, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
         return path
 
+    def opening(self, answer, data, paper="", kind=""):
+        """What a page opens with: our answer, the data that it rests on. Staging moves it up to the question.
+
+        Parameters
+        ----------
+        answer : str
+            Markdown out of the run's tables; begins with ``**Our runs.**``.
+        data : str
+            Markdown on the data; begins with ``**Data.**`` and says whether they are measured or simulated.
+        paper : str, optional
+            ``**The paper's answer**``, where it is drawn from printed tables; else it stands in the page's first cell.
+        kind : str, optional
+            measured, simulated or both; by default what `simulated` says.
+
+        Returns
+        -------
+        IPython.display.Markdown
+
+        Raises
+        ------
+        ValueError
+            If a part lacks its label, or the data do not say what they are.
+        """
+        from IPython.display import Markdown  # here, for not every process of a run shows something
+
+        parts = {"answer": answer, "paper": paper, "data": data}
+        for name, label in (("answer", "**Our runs.**"), ("data", "**Data.**"), ("paper", "**The paper")):
+            if not parts[name].startswith(label if name != "paper" or paper else ""):
+                raise ValueError(f"opening: {name} must begin with {label}, not {parts[name][:40]!r}")
+        kind = kind or ("simulated" if self.simulated else "measured")
+        if kind.split()[0] not in data.lower():
+            raise ValueError(f"opening: the data do not say that they are {kind}: {data!r}")
+        return Markdown("\n\n".join(filter(None, parts.values())), metadata={"opening": parts | {"kind": kind}})
+
     def reproduce(self):
         """Markdown with the one command that repeats this run from the repository's root."""
         words = ["python", "-m", "smlib", "run", f"book/{self.notebook}.ipynb"]

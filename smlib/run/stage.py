@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from smlib import paths
-from smlib.run import execute, finished, params
+from smlib.run import execute, finished, manifest, page, params, reference
 from smlib.run.params import RunError
 
 STAMP = ".rendered.json"
@@ -53,7 +53,10 @@ def stage(profile, folder):
     for name, run in runs.items():
         target = folder / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(_clean(name, execute.notebook_of(run, name)), target)
+        notebook = _clean(name, execute.notebook_of(run, name))
+        page.frame(notebook, json.loads((run / execute.MANIFEST).read_text()))
+        nbformat.write(notebook, target)
+    reference.fill(folder / "reference")
     for settings in ("_config.yml", "_toc.yml"):
         shutil.copy2(paths.ROOT / settings, folder)
 
@@ -88,7 +91,7 @@ def render(source, html):
     shutil.rmtree(work, ignore_errors=True)
     try:
         done = subprocess.run(render_command(source, work), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": execute.python_path()})
         result = work / "_build" / "html"
         if done.returncode or not (result / "index.html").exists():
             old = f"{html} is still the book of an earlier build" if html.exists() else "there is no book"
@@ -169,10 +172,10 @@ def _complaints(output, log):
 
 
 def _stamp(source):
-    """What a rendered book is made of: the staged files and the versions of what renders them."""
+    """What a rendered book is made of: the staged files, the code (its docstrings), the versions of what renders."""
     files = {path.relative_to(source).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(Path(source).rglob("*")) if path.is_file()}
-    return {"files": files, "renderers": {name: metadata.version(name) for name in RENDERERS}}
+    return {"files": files, "code": manifest.code(), "renderers": {name: metadata.version(name) for name in RENDERERS}}
 
 
 def _stamp_of(html):

@@ -28,8 +28,9 @@ def alone_and_together(level, models, *, members=96, epochs=2, seed=0, device="a
 
     Returns
     -------
-    DataFrame with model, members, alone_s and share_s (seconds per 100 epochs of one member), ratio, and study_alone_h
-    and study_ensemble_h: what all 3,750 networks of that kind in the paper's study would take at 1,500 epochs.
+    DataFrame
+        Columns model, members, alone_s and share_s (seconds per 100 epochs of one member), ratio, and study_alone_h and
+        study_ensemble_h: what all 3,750 networks of that kind in the paper's study would take at 1,500 epochs.
     """
     rows = []
     for name in (m for m in models if m in NETWORKS):

@@ -54,11 +54,12 @@ def shapley_tables(study, k, *, rows=40, background=50, pairs=4, seed=0):
 
     Returns
     -------
-    dict of DataFrames
-        features: exact values of the variables, all days of one together: model, target, feature, mean_abs, gap, ...
-        values: the same row by row, of the moisture as target
-        inputs: every variable on every day, of the moisture as target: sampled for networks, exact for RF and HistGB
-    and the exact explanations, entrant -> shap.Explanation
+    tables : dict of DataFrame
+        - features: exact values of the variables, all days of one together: model, target, feature, mean_abs, gap, ...
+        - values: the same row by row, of the moisture as target
+        - inputs: every variable on every day, of the moisture as target: sampled for networks, exact for RF and HistGB
+    exact : dict of entrant -> shap.Explanation
+        The exact explanations.
     """
     level = study.levels[k]
     x, ground = spread(windows_of_test(level), rows).x, spread(level.train, background).x
@@ -114,9 +115,10 @@ def attention_tables(study, *, rows=40, background=50, pairs=4, seed=0):
 
     Returns
     -------
-    shares : DataFrame model, site, level, axis, item, attention, shapley, sampling_error, gap
-    agreements : DataFrame model, site, level, axis, rho, items, contrast
-    Both empty where the study has no attention network.
+    shares : DataFrame
+        Columns model, site, level, axis, item, attention, shapley, sampling_error, gap; empty without attention.
+    agreements : DataFrame
+        Columns model, site, level, axis, rho, items, contrast; empty without attention.
     """
     shares, agreements = [], []
     for k, level in enumerate(study.levels):

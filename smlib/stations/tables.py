@@ -85,7 +85,11 @@ def best_forecasts(forecasts, skill, site, lead, count=2):
 
     Returns
     -------
-    (DataFrame model, time, forecast; DataArray observed (time); title that names site, level and lead)
+    forecasts : DataFrame
+        Columns model, time, forecast.
+    observed : DataArray (time)
+    title : str
+        Names site, level and lead.
     """
     here = forecasts[(forecasts["site"] == site) & (forecasts["lead_d"] == lead)]
     top = here[here["level"] == here["level"].min()]

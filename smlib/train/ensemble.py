@@ -98,6 +98,8 @@ def train_ensemble(make, members, *, epochs=1500, patience=1500, learning_rate=1
     workers : how many train chunks side by side, each on one core; by default all cores, on a GPU one
     checkpoints : folder, or None. Work is kept there as it goes, and a killed call goes on from it to the same bits.
     name : what the progress bar says
+    epochs, patience, learning_rate, batch, steps, validation_batch, device, dtype, progress, loss
+        As for `smlib.train.train`.
     """
     device = pick_device(device)
     workers = workers or worker_count(device)
@@ -113,7 +115,19 @@ def start_ensemble(pool, make, members, *, epochs=1500, patience=1500, learning_
                    checkpoints=None, name="ensemble", loss=squared_error):
     """`train_ensemble` by the workers of `pool`, which several ensembles can share; returns a function that waits.
 
-    `pool` is one that `smlib.train.worker_pool` gave.
+    Parameters
+    ----------
+    pool
+        What `smlib.train.worker_pool` gave.
+    make, members, epochs, patience, learning_rate, batch, steps, validation_batch
+        As for `train_ensemble`.
+    device, dtype, progress, chunk, checkpoints, name, loss
+        As for `train_ensemble`.
+
+    Raises
+    ------
+    ValueError
+        If the members differ in their number of features.
     """
     device = pick_device(device)
     features = {m.train.x.shape[2] for m in members}

@@ -125,8 +125,9 @@ def train_gridded(model, field, train_starts, validation_starts, *, epochs=100, 
 
     Returns
     -------
-    model with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss, validation_loss (both
-    in squared standard deviations), learning_rate and seconds (since the start).
+    torch.nn.Module and DataFrame
+        The model with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss,
+        validation_loss (both in squared standard deviations), learning_rate and seconds (since the start).
     """
     determinism.fix(seed, torch.get_num_threads())
     field, target = (torch.as_tensor(np.asarray(f), dtype=torch.float32)

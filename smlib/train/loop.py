@@ -97,11 +97,21 @@ def train(network, train_windows, validation, *, epochs=1500, patience=1500, lea
     loss : callable
         (what the network gives, y) -> (..., batch); networks of whole sequences bring theirs, see `smlib.correction`.
         A network with a `dropout` above 0 is called with what is kept of its `hidden` units while it is trained.
+    learning_rate : float
+        Of Adam; a network with a discriminator brings its own.
+    device : str
+        auto, cpu or cuda.
+    dtype : torch.dtype
+    progress : bool
+        Show a bar.
+    seed : int
+        Of the batches, and of what dropout strikes.
 
     Returns
     -------
-    network with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss, validation_loss
-    (both in squared scaled moisture) and seconds.
+    torch.nn.Module and DataFrame
+        The network with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss,
+        validation_loss (both in squared scaled moisture) and seconds.
     """
     device = pick_device(device)
     network = network.to(device, dtype)

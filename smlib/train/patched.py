@@ -56,8 +56,10 @@ def train_patched(model, source, validation, loss, *, epochs=100, patience=20, l
 
     Returns
     -------
-    model with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss, validation_loss,
-    dropped (units of training in which R or R2 was not defined), learning_rate and seconds (since the start).
+    torch.nn.Module and DataFrame
+        The model with the weights of its best epoch, and a DataFrame with the columns epoch, train_loss,
+        validation_loss, dropped (units of training in which R or R2 was not defined), learning_rate and seconds (since
+        the start).
     """
     k, processes = place()
     if batch % processes:

@@ -57,8 +57,8 @@ class Transfer:
 
         Raises
         ------
-        Again, Absent, Unwritable, requests.RequestException
-            What came, if anything, stays in `part`.
+        Again, Absent, Unwritable, OSError
+            The last where `requests` raises one of its own. What came, if anything, stays in `part`.
         DataError
             For an answer that will not change.
         """

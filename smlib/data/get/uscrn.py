@@ -18,8 +18,8 @@ def get_uscrn(stations, years, folder, url=None, **options):
 
     Returns
     -------
-    list of fetch.Report
-    list of str
+    reports : list of fetch.Report
+    missing : list of str
         Stations without any file.
 
     Raises

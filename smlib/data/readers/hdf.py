@@ -67,7 +67,7 @@ def in_range(values, name, file):
 
 
 def stacked(days, work, shape):
-    """dask array (day, *shape) of `work(day's files)`, so many days a chunk as make some 32 MB, 32 at most."""
+    """dask array ``(day, *shape)`` of ``work(day's files)``, so many days a chunk as make some 32 MB, 32 at most."""
     step = max(1, min(32, CHUNK // (4 * int(np.prod(shape)))))
     groups = [days[k:k + step] for k in range(0, len(days), step)]
 
