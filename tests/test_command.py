@@ -25,7 +25,7 @@ numbers = [0.5]
 empty = []
 nest = {"a": 1}
 source = "embedded\""""
-WORDS = ["", " ", "a b", "it's", '"quoted"', "'", "\\", "$HOME `x` !", "a=b", "-p", "#no comment", "é 土 😀", 
+WORDS = ["", " ", "a b", "it's", '"quoted"', "'", "\\", "$HOME `x` !", "a=b", "-p", "#no comment", "é 土 😀",
          "two\nlines",
          "null", "true", "7", "1e-3", "2020-01-01", "[1, 2]", "{a: 1}", "a: b", "~", "*a", "&a", "- a", ":", " padded ",
          "tab\there", "x" * 300, "many words " * 30]
@@ -58,20 +58,19 @@ def page(here, monkeypatch):
     return here
 
 
-def odd_values():
-    plain = [("text", word) for word in WORDS] + [("number", number) for number in NUMBERS]
-    lists = [("count", -3), ("count", 10**30), ("flag", True), ("words", WORDS), ("words", []),
-                ("numbers", NUMBERS), ("empty", LISTS), ("nest", {}), ("nest", {"b": {"c": LISTS}, "1": 2, 3: "d"})]
-    return plain + lists + [("nothing", value) for value in [*WORDS, *NUMBERS, *LISTS, 3, True, {"a": LISTS}]]
+ODD = {"text": WORDS, "number": NUMBERS, "count": [-3, 10**30], "flag": [True], "words": [WORDS, []],
+       "numbers": [NUMBERS], "empty": LISTS, "nest": [{}, {"b": {"c": LISTS}, "1": 2, 3: "d"}],
+       "nothing": [*WORDS, *NUMBERS, *LISTS, 3, True, {"a": LISTS}]}
 
 
-@pytest.mark.parametrize(("key", "value"), odd_values())
-def test_odd_values_come_back_as_they_were(page, key, value):
-    round_trip("part/page", params.resolve("part/page", overrides={key: value}))
+@pytest.mark.parametrize("key", ODD)
+def test_odd_values_come_back_as_they_were(page, key):
+    for value in ODD[key]:
+        round_trip("part/page", params.resolve("part/page", overrides={key: value}))
 
 
 def test_all_odd_values_at_once(page):
-    round_trip("part/page", params.resolve("part/page", overrides=dict(odd_values())))
+    round_trip("part/page", params.resolve("part/page", overrides={key: found[-1] for key, found in ODD.items()}))
 
 
 @pytest.mark.parametrize("name", params.notebooks())
