@@ -1,4 +1,4 @@
-"""The form: fields as the notebook's parameters are, commands that follow what is typed, the runner's words if wrong."""
+"""The form: fields as the notebook's parameters, commands that follow the typing, mistakes in the runner's words."""
 
 import html
 
@@ -57,12 +57,20 @@ def test_an_ill_typed_value_is_told_in_the_runners_words_until_it_is_mended(page
 
 
 def test_another_notebook_has_other_fields(page):
-    form = Form("part/page", {"lead": "3"})
-    assert form.fields["lead"].value == "3" and "-p lead=3" in shown(form)
+    form = Form("part/page", {"lead": "3", "flag": "yes"})
+    assert form.fields["lead"].value == "3" and form.fields["flag"].value is True
+    assert "-p lead=3 -p flag=true" in shown(form)
     form.notebook.value = "part/other"
     assert list(form.fields) == ["seed"] and len(form.below.children) == 1
     form.fields["seed"].value = "5"
     assert shown(form).startswith("python -m smlib run book/part/other.ipynb -p seed=5\n")
+
+
+def test_it_does_not_begin_with_what_the_notebook_refuses(page):
+    with pytest.raises(RunError, match="lead must be int"):
+        Form("part/page", {"lead": "seven"})
+    with pytest.raises(RunError, match="no notebook part/none"):
+        Form("part/none")
 
 
 @pytest.mark.parametrize("name", params.notebooks())

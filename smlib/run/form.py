@@ -30,6 +30,11 @@ class Form:
         The one to begin with.
     texts : dict, optional
         Name -> text, as for `command.values_of`: what is typed in its fields already.
+
+    Raises
+    ------
+    RunError
+        If there is no such notebook, or it does not take the `texts`. What is typed later is told in `error`.
     """
 
     def __init__(self, notebook, texts=None):
@@ -43,7 +48,8 @@ class Form:
     def _fill(self, texts):
         """Make the fields of the chosen notebook anew."""
         self.known = params.read(self.notebook.value)
-        self.fields = {key: _field(parameter, texts.get(key)) for key, parameter in self.known.items()}
+        values = command.values_of(self.notebook.value, texts)
+        self.fields = {key: _field(parameter, values[key], texts.get(key)) for key, parameter in self.known.items()}
         rows = []
         for key, field in self.fields.items():
             field.observe(lambda change: self._write(), "value")
@@ -65,9 +71,9 @@ class Form:
         self.said.value = f"<pre{style}>{html.escape(self.commands or self.error)}</pre>"
 
 
-def _field(parameter, text):
-    """The widget of one parameter; `text` stands in it already, if given, in place of the default."""
-    text = command.text_of(parameter, parameter.default) if text is None else text
+def _field(parameter, value, text):
+    """The widget of one parameter that has this value; `text` is how that was typed, None for a default."""
     if isinstance(parameter.default, bool):
-        return widgets.Checkbox(value=text == "true", description=parameter.name, indent=True, **WIDE)
+        return widgets.Checkbox(value=value, description=parameter.name, indent=True, **WIDE)
+    text = command.text_of(parameter, value) if text is None else text
     return widgets.Text(value=text, description=parameter.name, continuous_update=True, **WIDE)
