@@ -15,10 +15,11 @@ from smlib.run import cli
 from smlib.stations.levels import prepare_all
 
 PAGE = (ROOT / "book" / "tutorial" / "own_data.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^(?:% fault: ([^\n]+)\n)?```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)  # (fault, language, text)
-FAULTS = {fault: text for fault, _, text in BLOCKS if fault}
-CSV, = (text for _, language, text in BLOCKS if language == "csv")
-YAML, = (text for _, language, text in BLOCKS if language == "yaml")
+# Blocks of code: what the comment above calls it ("fault" or "file", and which), its language, its text.
+BLOCKS = re.findall(r"^(?:% (\w+): ([^\n]+)\n)?```(\w+)\n(.*?)^```$", PAGE, re.M | re.S)
+FAULTS = {name: text for kind, name, _, text in BLOCKS if kind == "fault"}
+FILES = {name: text for kind, name, _, text in BLOCKS if kind == "file"}
+CSV, YAML = FILES["field.csv"], FILES["columns.yml"]
 # The truth behind the table, in percent: moisture is a linear store that rain fills, the day's own rain included.
 LEVELS = {"theta_5cm": {"depth_m": 0.05, "mean": 24.0, "memory": 0.9, "gain": 0.25, "noise": 0.4},
           "theta_20cm": {"depth_m": 0.2, "mean": 30.0, "memory": 0.96, "gain": 0.1, "noise": 0.2}}
@@ -131,15 +132,15 @@ def follow(project):
     (project.root / "book" / "stations").mkdir()
     shutil.copy2(ROOT / "book" / "stations" / "compare.ipynb", project.root / "book" / "stations")
     write(project.root / "my" / "stations")
-    steps = [k for k, (_, language, _) in enumerate(BLOCKS) if language == "bash"]
+    steps = [k for k, (*_, language, _) in enumerate(BLOCKS) if language == "bash"]
     mark = "=== next ==="
-    script = "set -eu\n" + f"\necho '{mark}'\n".join(BLOCKS[k][2] for k in steps)
+    script = "set -eu\n" + f"\necho '{mark}'\n".join(BLOCKS[k][3] for k in steps)
     env = os.environ | {"PYTHONPATH": str(project.root),
                         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], cwd=project.root, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    said = [BLOCKS[k + 1][2] if k + 1 < len(BLOCKS) and BLOCKS[k + 1][:2] == ("", "text") else None for k in steps]
-    return list(zip((BLOCKS[k][2] for k in steps), done.stdout.split(f"{mark}\n"), said, strict=True))
+    said = [after[3] if after[:3] == ("", "", "text") else None for after in (BLOCKS[k + 1] for k in steps)]
+    return list(zip((BLOCKS[k][3] for k in steps), done.stdout.split(f"{mark}\n"), said, strict=True))
 
 
 def test_the_commands_print_what_the_page_says(done):
