@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -126,9 +127,8 @@ def done(tmp_path_factory):
 
 def follow(project):
     """(command, what it printed, what the page says that it prints or None) of each bash block of the page."""
-    import shutil
-
     shutil.copytree(ROOT / "data", project.root / "data", dirs_exist_ok=True, ignore=shutil.ignore_patterns("local"))
+    shutil.copytree(ROOT / "book" / "_static", project.root / "book" / "_static")
     (project.root / "book" / "stations").mkdir()
     shutil.copy2(ROOT / "book" / "stations" / "compare.ipynb", project.root / "book" / "stations")
     write(project.root / "my" / "stations")
@@ -189,5 +189,5 @@ def test_the_run_is_of_this_station_and_its_scores_are_those_of_the_truth(done):
 
 
 def test_the_page_can_be_looked_at(done):
-    html = done[0].root / "my" / "page" / "_build" / "_page" / "compare" / "html" / "compare.html"
+    html = done[0].root / "my" / "page" / "_build" / "html" / "compare.html"
     assert "MyField" in html.read_text() and html.with_name("_images").is_dir()
