@@ -123,7 +123,7 @@ def test_grid_without_its_variable(tmp_path):
 
 
 @pytest.mark.parametrize("changes, rule", [
-    ({"colour": 1}, "unknown key colour in the map; known are files, separator, missing, time, site, grid"),
+    ({"colour": 1}, "unknown key colour in the map; known are files, separator, decimal, missing, time, site"),
     ({"time": {"column": "date", "zone": "UTC"}}, "unknown key zone in time; known are column, format, stamp"),
     ({"time": {"format": "%Y"}}, "key column is missing from time"),
     ({"time": {"column": "date", "stamp": "noon"}}, "stamp must be one of start, middle, end"),
@@ -160,17 +160,53 @@ def moisture(units):
     (moisture("mm"), {}, "soil_moisture", "units 'mm' are not known; known are m3 m-3, percent"),
     ({}, {"rain": -5.0}, "precipitation", "outside 0 to 2000 mm d-1"),
     ({}, {"rain": "much"}, "rain", "'much' is not a number"),
+    ({"separator": ";"}, {"rain": "0,5"}, "rain", "'0,5' is not a number; for decimal commas columns.yml takes"),
     ({}, {"date": ["01.02.2020", "01.02.2020", "03.02.2020"]}, "date of Field", "stands twice"),
     ({}, {"date": ["01.02.2020", "03.02.2020", "02.02.2020"]}, "date of Field", "not in order"),
-    ({}, {"date": ["2020-02-01", "2020-02-02", "2020-02-03"]}, "date of Field", "cannot be read"),
+    ({}, {"date": ["2020-02-01", "2020-02-02", "2020-02-03"]}, "date of Field",
+     "holds dates that cannot be read, the first '2020-02-01' by the format '%d.%m.%Y'"),
+    ({"time": {"column": "date"}}, {"date": ["2020-02-01", "2020-02-02", "soon"]}, "date of Field",
+     "the first 'soon' by the format of the others"),
+    ({"time": {"column": "date", "format": "%d.%m.%Y", "stamp": "end"}}, {}, "date", "take no stamp end: give the day"),
 ])
 def test_bad_values(tmp_path, changes, table, variable, rule):
     table = {k: v for k, v in (TABLE | table).items() if v is not None}
-    write(tmp_path, changes, table)
+    write(tmp_path, changes, table, sep=changes.get("separator", ","))
     with pytest.raises(DataError) as error:
         open_source(tmp_path)
     assert error.value.file == str(tmp_path / "data.csv") and error.value.variable == variable
     assert rule in error.value.rule
+
+
+@pytest.mark.parametrize("stamp", ["2020-02-01 00:00Z", "2020-02-01T00:00:00+01:00", "2020-02-01 00:00:00.5 UTC",
+                                   "2020-02-01T0000-0600"])
+def test_times_with_a_zone_are_refused(tmp_path, stamp):
+    """Days are of local standard time: UTC, or two offsets in a year, would be taken for it."""
+    table = {"date": [stamp, stamp.replace("02-01", "02-02")], "sm05": 20.0, "sm20": 30.0, "rain": 0.0}
+    write(tmp_path, {"time": {"column": "date"}}, table)
+    with pytest.raises(DataError) as error:
+        open_source(tmp_path)
+    assert error.value.rule == f"{stamp!r} has a time zone; give local standard time, without one"
+
+
+@pytest.mark.parametrize("form", ["%d-%m-%Y", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M:%S", "%Y%m%d%H%M"])
+def test_a_date_is_not_taken_for_a_zone(tmp_path, form):
+    days = pd.date_range("2020-02-01", periods=3)
+    write(tmp_path, {"time": {"column": "date", "format": form}}, TABLE | {"date": days.strftime(form)})
+    assert open_source(tmp_path).indexes["time"].equals(days.rename("time"))
+
+
+def test_decimal_commas(tmp_path):
+    table = TABLE | {"sm05": ["20,5", "-99", "22,0"], "rain": ["0,0", "5,25", "1,0"]}
+    ds = open_source(write(tmp_path, {"separator": ";", "decimal": ","}, table, sep=";"))
+    np.testing.assert_allclose(ds["soil_moisture"][0, 0], [0.205, np.nan, 0.22])
+    np.testing.assert_allclose(ds["precipitation"][0], [0, 5.25, 1])
+
+
+def test_another_separator_is_guessed_in_the_message(tmp_path):
+    write(tmp_path, sep=";")
+    with pytest.raises(DataError, match="date: column is missing; there are date;sm05;sm20;rain: is the separator ';'"):
+        open_source(tmp_path)
 
 
 def test_empty_and_truncated(tmp_path):

@@ -27,6 +27,7 @@ def _finish(project, *, error=False, ran=True, **record):
     folder.mkdir(parents=True)
     notebook = params.load("part/page")
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
+    notebook.metadata["widgets"] = {"state": "somewhere"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.execution_count = 1 if ran else None

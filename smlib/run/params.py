@@ -147,22 +147,23 @@ def profile_values(profile):
     return values
 
 
-def resolve(name, profile="smoke", overrides=None, file=None):
+def resolve(name, profile="smoke", overrides=None, file=None, folder=None):
     """All parameters of a run: the notebook's defaults, then the profile's, then `file`'s (YAML), then `overrides`.
 
-    A relative `source`, or another of `FOLDERS`, is taken from the repository's root in a profile, from the working
-    directory otherwise. A notebook that reads finished runs reads those of the profile it is run in, unless told.
+    A relative `source`, or another of `FOLDERS`, is taken from the repository's root in a profile, otherwise from
+    `folder` (the working directory if not given). A notebook that reads finished runs reads those of the profile it is
+    run in, unless told.
     """
     known = read(name)
     defaults = {key: parameter.default for key, parameter in known.items()}
     if reads_runs(name):
         defaults["profile"] = profile
     layers = [(profile_values(profile).get(name, {}), paths.ROOT),
-              (_mapping(file) if file else {}, Path.cwd()), (overrides or {}, Path.cwd())]
-    for values, folder in layers:
+              (_mapping(file) if file else {}, folder or Path.cwd()), (overrides or {}, folder or Path.cwd())]
+    for values, base in layers:
         values = check(name, values, known)
         for key in [key for key in FOLDERS if key in values]:
-            values[key] = _source(key, values[key], folder)
+            values[key] = _source(key, values[key], base)
         defaults |= values
     return defaults
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import pandas as pd
 
 from smlib import paths
 from smlib.run import alt as alternative
-from smlib.run import params
+from smlib.run import command, params
 
 COST = ("study", "model", "device", "metric", "value")
 SESSION = "session.json"  # what only the kernel knows of itself, for the manifest
@@ -47,7 +46,7 @@ def begin(notebook, **parameters):
     from smlib import determinism  # here, for torch takes seconds and the runner, which needs none, starts with this
 
     determinism.fix(parameters.get("seed", 0))
-    return Run(name, parameters, {key: parameter.default for key, parameter in known.items()})
+    return Run(name, parameters)
 
 
 class Run:
@@ -57,8 +56,8 @@ class Run:
     ``runs/adhoc/<notebook>/results/`` in the repository, emptied first, whatever the working directory.
     """
 
-    def __init__(self, notebook, parameters, defaults):
-        self.notebook, self.parameters, self._defaults = notebook, parameters, defaults
+    def __init__(self, notebook, parameters):
+        self.notebook, self.parameters = notebook, parameters
         self._names = {}
         self.simulated = parameters.get("source") == "twin"  # figures then say so; for a store the notebook sets it
         folder = Path(os.environ.get("SMLIB_RUN_DIR") or paths.RUNS / "adhoc" / notebook)
@@ -182,12 +181,8 @@ class Run:
 
     def reproduce(self):
         """Markdown with the one command that repeats this run from the repository's root."""
-        words = ["python", "-m", "smlib", "run", f"book/{self.notebook}.ipynb"]
-        for key, value in params.changed(self.parameters, self._defaults).items():
-            if params.is_path(key, value):
-                value = os.path.relpath(value, paths.ROOT)
-            words += ["-p", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-        return f"To repeat this page's run, from the repository's root:\n\n```bash\n{shlex.join(words)}\n```\n"
+        line = command.run_command(self.notebook, self.parameters)
+        return f"To repeat this page's run, from the repository's root:\n\n```bash\n{line}\n```\n"
 
     def _place(self, name, suffix, folder=""):
         """The file for a result; a site's name may be part of the name, so what no file name may hold becomes `_`."""

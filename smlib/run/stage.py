@@ -141,6 +141,7 @@ def _clean(name, path):
     """The executed notebook without papermill's notes (times, paths), or `RunError` if it did not run well."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)  # which nothing on a page would draw
     for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)

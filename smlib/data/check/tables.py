@@ -183,12 +183,12 @@ def see_mapped(seen, folder, plan):
     if seen.file.suffix.lower() == ".csv":
         missing = plan.get("missing", [])
         table = read_csv(seen.file, missing if isinstance(missing, list) else [missing],
-                         sep=plan.get("separator", ","))
+                         sep=plan.get("separator", ","), decimal=plan.get("decimal", "."))
         time = plan["time"]
         absent = [c for c in (time["column"], *(e["column"] for held in plan["variables"].values() for e in held))
                   if c not in table]
         for column in absent:
-            seen.blame(f"column is missing; there are {', '.join(map(str, table))}", column)
+            seen.blame(mapped.absent(table), column)
         if time["column"] in table and "column" not in plan["site"]:
             stamps = pd.to_datetime(table[time["column"]].astype(str), format=time.get("format"), errors="coerce")
             check_dates(pd.DatetimeIndex(stamps), time["column"], seen.blame, np.arange(2, len(table) + 2))

@@ -1,5 +1,6 @@
 """What the station readers share: text tables that must be whole, where a station is, and building the dataset."""
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -64,7 +65,10 @@ def numeric(column, file, variable):
     values = pd.to_numeric(column, errors="coerce")
     bad = values.isna() & column.notna()
     if bad.any():
-        raise DataError(f"{column[bad].iloc[0]!r} is not a number", file=file, variable=variable)
+        first = column[bad].iloc[0]
+        comma = re.fullmatch(r"[+-]?\d*,\d+", str(first).strip())
+        hint = "; for decimal commas columns.yml takes decimal: ','" if comma else ""
+        raise DataError(f"{first!r} is not a number{hint}", file=file, variable=variable)
     return values.astype("float64")
 
 

@@ -4,6 +4,7 @@ Stations (CSV, or NetCDF with a time dim and perhaps a station dim)::
 
     files: "*.csv"                  # which files; CSV and NetCDF if not given
     separator: ","
+    decimal: "."                    # or ","
     missing: [-9999]
     time: {column: date, format: "%Y-%m-%d", stamp: start}   # stamp: start, middle or end, for steps under a day
     site: {name: MyField, lat: 48.1, lon: 11.5}              # or {column: station, lat: latitude, lon: longitude}
@@ -42,9 +43,11 @@ from smlib.data.readers.common import (
 from smlib.data.schema import KNOWN, VARIABLES, DataError, validate, with_attributes
 
 MAP = "columns.yml"
-KEYS = {"": ("files", "separator", "missing", "time", "site", "grid", "variables"),
+KEYS = {"": ("files", "separator", "decimal", "missing", "time", "site", "grid", "variables"),
         "time": ("column", "format", "stamp"), "site": ("name", "column", "lat", "lon"),
         "grid": ("time", "lat", "lon", "date"), "variable": ("column", "units", "depth")}
+
+ZONE = r"\d:?\d\d(?::?\d\d(?:\.\d+)?)?\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"  # of a time of day with a zone behind it
 
 # Units that are understood: canonical value = factor * value + offset.
 UNITS = {
@@ -168,7 +171,7 @@ def _table(file, plan):
     if file.suffix == ".nc":
         with xr.open_dataset(file) as ds:
             return ds.to_dataframe().reset_index().replace(missing, np.nan)
-    return read_csv(file, missing, sep=plan.get("separator", ","))
+    return read_csv(file, missing, sep=plan.get("separator", ","), decimal=plan.get("decimal", "."))
 
 
 def stations_from_table(table, plan, file, places):
@@ -188,16 +191,24 @@ def _columns(plan):
 
 def _require_column(column, table, file):
     if column not in table:
-        raise DataError(f"column is missing; there are {', '.join(map(str, table))}", file=file, variable=column)
+        raise DataError(absent(table), file=file, variable=column)
+
+
+def absent(table):
+    """What is said of a column that `table` lacks."""
+    there = list(map(str, table))
+    other = next((mark for mark in (";", "\t", "|", ",") if len(there) == 1 and mark in there[0]), None)
+    hint = f": is the separator {other!r}? Say so in {MAP}" if other else ""
+    return f"column is missing; there are {', '.join(there)}{hint}"
 
 
 def _station(site, rows, plan, file, places):
     time = plan["time"]
-    stamps = rows[time["column"]]
-    if not pd.api.types.is_datetime64_any_dtype(stamps):
-        stamps = pd.to_datetime(stamps.astype(str), format=time.get("format"), errors="coerce")
-    index = check_times(pd.DatetimeIndex(stamps), file, f"{time['column']} of {site}")
+    index = check_times(_stamps(rows[time["column"]], time, file, site), file, f"{time['column']} of {site}")
     step = step_of(index, file, time["column"])
+    if step is None and time.get("stamp", "start") != "start":
+        raise DataError(f"dates without a time of day take no stamp {time['stamp']}: give the day that each value is "
+                        "of", file=file, variable=time["column"])
     series, depths = {}, []
     for name, entries in plan["variables"].items():
         soil = VARIABLES[name].soil
@@ -225,6 +236,24 @@ def _station(site, rows, plan, file, places):
     notes = {name: {"columns": "; ".join(str(e["column"]) for e in entries)}
              for name, entries in plan["variables"].items()}
     return station_dataset(site, place, series, file, notes)
+
+
+def _stamps(column, time, file, site):
+    """A column of times as an index, or `DataError` with the first that cannot be read or has a time zone."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return pd.DatetimeIndex(column)
+    column = column.astype(str)
+    zoned = column[column.str.contains(ZONE)]
+    if len(zoned):
+        raise DataError(f"{zoned.iloc[0]!r} has a time zone; give local standard time, without one", file=file,
+                        variable=f"{time['column']} of {site}")
+    stamps = pd.to_datetime(column, format=time.get("format"), errors="coerce")
+    bad = column[stamps.isna()]
+    if len(bad):
+        form = f"the format {time['format']!r}" if "format" in time else "the format of the others"
+        raise DataError(f"holds dates that cannot be read, the first {bad.iloc[0]!r} by {form}", file=file,
+                        variable=f"{time['column']} of {site}")
+    return pd.DatetimeIndex(stamps)
 
 
 def _coordinate(value, rows, file, key):
