@@ -21,7 +21,8 @@ def identity(notebook, parameters):
     """All that decides the numbers of a run, as a dict of JSON values: what `run_hash` hashes.
 
     Notebook cells (without outputs), resolved parameters, every file of `data/` and of the source, every module of
-    `smlib`, the versions of the declared packages and of Python, the number of threads.
+    `smlib`, the versions of the declared packages and of Python, the number of threads; of a page that reads runs,
+    the hashes of these runs.
     """
     cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
              for cell in params.load(notebook).cells]
@@ -29,6 +30,7 @@ def identity(notebook, parameters):
     for name, value in parameters.items():
         if params.is_path(name, value):
             data |= {f"{name}/{key}": one for key, one in source_fingerprint(value).items()}
+    read = {"runs": _runs(parameters["profile"])} if params.reads_runs(notebook) else {}
     return {
         "notebook": notebook,
         "notebook_sha256": digest(cells),
@@ -38,6 +40,7 @@ def identity(notebook, parameters):
         "packages": packages(),
         "python": platform.python_version(),
         "threads": THREADS,
+        **read,
     }
 
 
@@ -107,6 +110,12 @@ def git():
         return {"commit": ask("rev-parse", "HEAD").strip(), "dirty": bool(ask("status", "--porcelain").strip())}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _runs(profile):
+    """Hashes of the runs that a page with `profile` may read, a dict of notebook -> hash."""
+    return {name: run_hash(identity(name, params.resolve(name, profile)))
+            for name in params.notebooks() if not params.reads_runs(name)}
 
 
 def _tree(folder, pattern, but=None):

@@ -94,6 +94,11 @@ def read(name):
     return found
 
 
+def reads_runs(name):
+    """Whether the notebook `name` reads finished runs of others: those of the profile that its `profile` names."""
+    return "profile" in read(name)
+
+
 def check(name, values, known=None):
     """`values` (name -> value) as the notebook `name` takes them, or `RunError` naming its parameters.
 
@@ -146,10 +151,12 @@ def resolve(name, profile="smoke", overrides=None, file=None):
     """All parameters of a run: the notebook's defaults, then the profile's, then `file`'s (YAML), then `overrides`.
 
     A relative `source`, or another of `FOLDERS`, is taken from the repository's root in a profile, from the working
-    directory otherwise.
+    directory otherwise. A notebook that reads finished runs reads those of the profile it is run in, unless told.
     """
     known = read(name)
     defaults = {key: parameter.default for key, parameter in known.items()}
+    if reads_runs(name):
+        defaults["profile"] = profile
     layers = [(profile_values(profile).get(name, {}), paths.ROOT),
               (_mapping(file) if file else {}, Path.cwd()), (overrides or {}, Path.cwd())]
     for values, folder in layers:

@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from smlib import paths
-from smlib.run import execute, manifest, params
+from smlib.run import execute, finished, params
 from smlib.run.params import RunError
 
 STAMP = ".rendered.json"
@@ -47,7 +47,7 @@ def stage(profile, folder):
         If a notebook has no finished run of exactly the present hash, or holds an error or a cell that never ran.
     """
     folder = Path(folder)
-    runs = {name: _wanted_run(name, profile) for name in page_notebooks()}
+    runs = {name: finished.run(name, profile) for name in page_notebooks()}
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(paths.BOOK, folder, ignore=shutil.ignore_patterns("*.ipynb", "params", ".*", "__pycache__"))
     for name, run in runs.items():
@@ -112,7 +112,9 @@ def build(profile="quick", jobs=2, force=False, html=None):
     html = Path(html) if html else paths.ROOT / "_build" / "html"
     names = page_notebooks()
     params.profile_values(profile)  # a mistake in the profile is told once, before anything runs
-    failed = execute.run_all(names, profile, jobs, force)
+    reading = [name for name in names if params.reads_runs(name)]  # after what they read
+    failed = execute.run_all([name for name in names if name not in reading], profile, jobs, force)
+    failed += execute.run_all(reading, profile, jobs, force) if not failed else []
     if failed:
         old = f"; {html} is still the book of an earlier build" if html.exists() else ""
         raise RunError(f"{len(failed)} of {len(names)} notebooks failed, see above: {', '.join(failed)}. "
@@ -130,15 +132,6 @@ def _files(entries):
             yield entry["file"]
         for key in ("chapters", "sections"):
             yield from _files(entry.get(key, []))
-
-
-def _wanted_run(name, profile):
-    hash = manifest.run_hash(manifest.identity(name, params.resolve(name, profile)))
-    run = execute.finished(name, profile, hash)
-    if run is None:
-        raise RunError(f"{name}: there is no finished {profile} run {hash}; run it: "
-                       f"python -m smlib run book/{name}.ipynb --profile {profile}")
-    return run
 
 
 def _clean(name, path):
