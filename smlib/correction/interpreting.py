@@ -7,7 +7,7 @@ import torch
 from smlib import explain, paths
 from smlib.correction.data import AUXILIARIES
 from smlib.correction.folds import PROTOCOLS
-from smlib.correction.scores import compare
+from smlib.correction.scores import cells_in_common, compare
 from smlib.correction.tables import AGAINST, read
 from smlib.correction.triple import anomalies, collocate, true_error
 from smlib.data.schema import DataError
@@ -97,9 +97,10 @@ def combination_skills(study, estimates, full, draws=500, seed=0, protocols=PROT
 
     Returns
     -------
-    DataFrame network, product, combination (the other one), protocol, value, low, high: 95 % intervals that draw cells
-    and blocks of days, both combinations on the same ones
+    DataFrame network, product, combination (the other one), protocol, value, low, high (95 % intervals that draw cells
+    and blocks of days, both combinations on the same ones), cells
     """
+    columns = ["network", "product", "combination", "protocol", "value", "low", "high", "cells"]
     rows = []
     for network, product, other in estimates:
         if other == full:
@@ -108,8 +109,9 @@ def combination_skills(study, estimates, full, draws=500, seed=0, protocols=PROT
         for protocol in protocols:
             both = [read(study, (network, product), estimates[network, product, one], protocol)
                     for one in (full, other)]
-            rows.append((network, product, other, protocol, *compare(*both, observed, draws, seed)))
-    return pd.DataFrame(rows, columns=["network", "product", "combination", "protocol", "value", "low", "high"])
+            rows.append((network, product, other, protocol, *compare(*both, observed, draws, seed),
+                         cells_in_common(*both, observed)))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def agreement(shares, costs):
