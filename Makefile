@@ -7,7 +7,7 @@ PORT ?= 8000
 # The dearest pages run once in the tests, in the smoke book of tests/test_book.py; `pytest --nbmake book` runs them all.
 ONCE := foundations/world stations/compare stations/explain stations/cost nudging/train nudging/long_term \
 	nudging/assimilation fusion/data fusion/gapfill fusion/estimate forecast/train forecast/skill forecast/maps \
-	correction/data correction/upscale correction/improve correction/interpret nudging/short_term
+	correction/data correction/upscale correction/improve correction/interpret nudging/short_term synthesis/claims
 
 PY := .venv/bin/python
 READY := .venv/ready

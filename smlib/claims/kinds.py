@@ -11,16 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from smlib.claims.estimates import LEAST_UNITS, Estimate, Missing, apart, of_groups, of_interval, of_units
 from smlib.claims.rows import contrasts, pair, select, words
-from smlib.evaluate.significance import ALPHA, diebold_mariano
+from smlib.evaluate.significance import diebold_mariano
 
 LEAST_DAYS = 60
 UNITS = {"r": "1", "R2": "1", "attention": "1", "shapley": "1", "tau": "1"}  # all else is moisture
 MOISTURE = "m³ m⁻³"
 RATIOS = {"R2": "(1 − R²)", "RMSE": "squared RMSE", "ubRMSE": "squared ubRMSE", "MSE": "MSE"}
+
+
+def skill(log_ratio):
+    """1 - ratio of two errors, of its logarithm."""
+    return 1 - np.exp(log_ratio)
 
 
 class Found(NamedTuple):
@@ -51,7 +55,7 @@ def better(tables, *, units, where=None, a=None, b=None, along=None, order=None,
             raise ValueError(f"{metric} gives a negative squared error")
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.log(error["a"].where(error["a"] > 0) / error["b"].where(error["b"] > 0))
-        found.append(of_units(_by_unit(ratio, units), lambda log: 1 - np.exp(log), label, least, f"{units}s"))
+        found.append(of_units(_by_unit(ratio, units), skill, label, least, f"{units}s"))
     return Found(found, f"1 − ratio of {RATIOS[metric]}", "1", f"{units}s")
 
 
@@ -108,25 +112,28 @@ def mean(tables, *, units, where=None, each=None, value="value", least=LEAST_UNI
 
 
 def days(tables, *, where=None, a, b, each=None, value="value", least=LEAST_DAYS):
-    """1 - MSE of a / MSE of b over the days that both forecast, by the test of Diebold and Mariano.
+    """1 - MSE of a / MSE of b over the days that both forecast.
 
-    The table has a row a model and day (`time`) with the mean squared error of the day's cells. The interval is that
-    of the mean difference (`smlib.evaluate.significance.diebold_mariano`, whose variance holds for errors with a
-    memory), over the MSE of b as it is.
+    The table has a row a model and day (`time`) with the mean squared error of the day's cells. The interval is that of
+    the logarithm of the ratio of the two means: to first order it varies as the mean over days of
+    MSE_a(t) / MSE_a - MSE_b(t) / MSE_b, whose variance `smlib.evaluate.significance.diebold_mariano` estimates so that
+    it holds for errors with a memory.
     """
     found = []
     for one, other, label in contrasts(a, b, each=each):
         both = pair(_rows(tables, where, one), _rows(tables, where, other), ["time"], value).sort_index()
         if len(both) < least:
             raise Missing(f"{len(both)} days, and fewer than {least} tell nothing of others")
-        time = pd.DatetimeIndex(both.index.get_level_values("time")).to_numpy()
-        test = diebold_mariano(both["a"], both["b"], time)
-        if not test.statistic:
+        if (both["a"] == both["b"]).all():
             raise Missing(f"all {len(both)} days are ties")
-        scale = both["b"].mean()
-        half = stats.t.ppf(1 - ALPHA / 2, test.df) * abs(test.difference / test.statistic) / scale
-        found.append(Estimate(-test.difference / scale, half, half, test.n, test.df, label=label))
-    return Found(found, "1 − ratio of mean squared errors", "1", "days")
+        pooled = both.mean()
+        if not (pooled > 0).all():
+            raise Missing(f"an error is 0 on all days ({label})")
+        time = pd.DatetimeIndex(both.index.get_level_values("time")).to_numpy()
+        test = diebold_mariano(both["a"] / pooled["a"], both["b"] / pooled["b"], time)
+        half = (test.high - test.low) / 2
+        found.append(Estimate(np.log(pooled["a"] / pooled["b"]), half, half, test.n, test.df, skill, label))
+    return Found(found, f"1 − ratio of {RATIOS['MSE']}", "1", "days")
 
 
 def interval(tables, *, quantity, where=None, each=None, value="value", n="n", counted="rows", least=LEAST_UNITS):
@@ -141,34 +148,34 @@ def interval(tables, *, quantity, where=None, each=None, value="value", n="n", c
                 and key in ("model", "network", "product", "combination", "site")]
         for _, row in rows.iterrows():
             label = words(shared | {key: row[key] for key in told})
-            found.append(_of_row(row, value, label, n))
-            if found[-1].n < least:
-                raise Missing(f"{found[-1].n} {counted}{f' ({label})' if label else ''}, and fewer than {least} tell "
-                              "nothing of others")
+            found.append(_of_row(row, value, label, n, counted, least))
     return Found(found, quantity, "1", counted)
 
 
-def gap(tables, *, where=None, a=None, b=None, along=None, order=None, each=None, value="value", counted="rows"):
-    """a minus b, each one row with its own interval; see `smlib.claims.estimates.apart`."""
-    found = [apart(_one(tables, where, one, value), _one(tables, where, other, value), label)
-             for one, other, label in contrasts(a, b, along, order, each)]
+def gap(tables, *, where=None, a=None, b=None, along=None, order=None, each=None, value="value", n="n", counted="rows",
+        least=LEAST_UNITS):
+    """a minus b, each one row with its own interval; see `smlib.claims.estimates.apart` and `interval`."""
+    found = []
+    for one, other, label in contrasts(a, b, along, order, each):
+        sides = [_one(tables, where, side, value, n, counted, least) for side in (one, other)]
+        found.append(apart(*sides, label))
     metric = _metric(where, value)
     return Found(found, f"difference of {metric}", UNITS.get(metric, MOISTURE), counted)
 
 
-def rise(tables, *, where=None, a, b, each=None, value="value", counted="rows"):
-    """a / b - 1, each one row with its own interval, b being surely above 0.
+def rise(tables, *, where=None, a, b, each=None, value="value", n="n", counted="rows", least=LEAST_UNITS):
+    """a / b - 1, each one row with its own interval, b being surely above 0; arguments as of `interval`.
 
     The interval reaches from the lowest a over the highest b to the highest a over the lowest b: too wide, if anything.
     """
     found = []
     for one, other, label in contrasts(a, b, each=each):
-        up, base = (_one(tables, where, side, value) for side in (one, other))
-        (low, high), (least, most) = up.interval(), base.interval()
-        if not least > 0:
+        up, base = (_one(tables, where, side, value, n, counted, least) for side in (one, other))
+        (low, high), (lowest, highest) = up.interval(), base.interval()
+        if not lowest > 0:
             raise Missing(f"{_metric(where, value)} of {words(other)} is {base.value:.3f} and not surely above 0, so a "
                           "rise in percent means nothing")
-        ends = (min(low / least, low / most), max(high / least, high / most))
+        ends = (min(low / lowest, low / highest), max(high / lowest, high / highest))
         centre = up.value / base.value
         found.append(Estimate(centre - 1, centre - ends[0], ends[1] - centre, min(up.n, base.n), label=label))
     return Found(found, f"relative rise of {_metric(where, value)}", "1", counted)
@@ -205,17 +212,21 @@ def _rows(tables, where, more):
     return select(table, wanted)
 
 
-def _one(tables, where, more, value):
+def _one(tables, where, more, *of_row):
     rows = _rows(tables, where, more)
     if len(rows) > 1:
         raise ValueError(f"{len(rows)} rows with {words((where or {}) | more)}: the selection is too wide")
-    return _of_row(rows.iloc[0], value, words(more))
+    value, *rest = of_row
+    return _of_row(rows.iloc[0], value, words(more), *rest)
 
 
-def _of_row(row, value, label, n="n"):
+def _of_row(row, value, label, n, counted, least):
     if not np.isfinite(pd.to_numeric(row[[value, "low", "high"]]).astype(float)).all():
         raise Missing(f"{label or 'a row'} has no value with an interval")
-    return of_interval(row[value], row["low"], row["high"], int(row[n]) if n in row else 1, label)
+    if not row[n] >= least:
+        where = f" ({label})" if label else ""
+        raise Missing(f"{row[n]:g} {counted}{where}, and fewer than {least} tell nothing of others")
+    return of_interval(row[value], row["low"], row["high"], int(row[n]), label)
 
 
 def _paired(tables, where, one, other, units, match, value):

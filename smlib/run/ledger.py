@@ -6,6 +6,8 @@ import textwrap
 import numpy as np
 import pandas as pd
 
+from smlib.claims.pages import ours_in_words
+
 
 def as_json(table):
     """The ledger (see `smlib.claims.ledger`) as JSON text: a list of objects, what is not known null."""
@@ -18,28 +20,13 @@ def as_text(table, width=100):
     lines = []
     for study, rows in table.groupby("study", sort=False):
         lines += [study, "-" * len(study)]
-        for row in rows.itertuples():
-            lines.append(f"{row.verdict.upper()}  {row.id}  ({row.protocol}, {row.source})")
-            lines += textwrap.wrap(row.claim, width, initial_indent="  ", subsequent_indent="  ")
-            lines.append(f"  {basis(row)}")
+        for row in rows.to_dict("records"):
+            lines.append(f"{row['verdict'].upper()}  {row['id']}  ({row['protocol']}, {row['source']})")
+            for text in (row["claim"], "; ".join(ours_in_words(row))):
+                lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ")
         lines.append("")
     said = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
     return "\n".join([*lines, f"{len(table)} verdicts on {table['id'].nunique()} claims: {said}."])
-
-
-def basis(row):
-    """What a verdict rests on, in words: the statistic with its interval, or why there is none."""
-    if np.isnan(row.statistic):
-        return row.reason
-    text = f"{row.quantity} {number(row.statistic)} [{number(row.low)}, {number(row.high)}]"
-    text += f" {row.unit}" if row.unit != "1" else ""
-    text += f", {row.n:,} {row.counted}; claimed: {row.claimed}"
-    return text + (f" ({row.decided_by})" if row.decided_by else "")
-
-
-def number(value):
-    """Three significant digits with a true minus sign."""
-    return f"{value:.3g}".replace("-", "\u2212")
 
 
 def _plain(value):
