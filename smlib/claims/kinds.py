@@ -221,6 +221,9 @@ def _one(tables, where, more, *of_row):
 
 
 def _of_row(row, value, label, n, counted, least):
+    lacking = [name for name in (value, "low", "high", n) if name not in row]
+    if lacking:
+        raise ValueError(f"the table has no column {lacking[0]}; it has {', '.join(map(str, row.index))}")
     if not np.isfinite(pd.to_numeric(row[[value, "low", "high"]]).astype(float)).all():
         raise Missing(f"{label or 'a row'} has no value with an interval")
     if not row[n] >= least:

@@ -22,8 +22,8 @@ def identity(notebook, parameters):
     """All that decides the numbers of a run, as a dict of JSON values: what `run_hash` hashes.
 
     Notebook cells (without outputs), resolved parameters, every file of `data/` (of a page that reads no runs, but for
-    the claims) and of the source, every module of `smlib`, the versions of the declared packages and of Python, the number of threads; of a page that reads runs,
-    the hashes of these runs.
+    the claims) and of the source, every module of `smlib`, the versions of the declared packages and of Python, the
+    number of threads; of a page that reads runs, the hashes of these runs.
     """
     cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
              for cell in params.load(notebook).cells]
