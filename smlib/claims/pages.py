@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from smlib.claims.estimates import CANNOT_BE_TOLD, DOES_NOT_HOLD, HOLDS
-from smlib.claims.ledger import counts
+from smlib.claims.verdicts import COLUMNS, counts
 
 PAGE = "synthesis/claims"
 FILTERED = ("study", "verdict")  # columns that a script of the book offers a choice of
@@ -16,7 +16,7 @@ MARKS = {HOLDS: "✓", DOES_NOT_HOLD: "✗", CANNOT_BE_TOLD: "?"}
 
 
 def html(table, up="../"):
-    """The ledger (see `smlib.claims.ledger`) as an HTML table with the id ``claims``, a row a verdict.
+    """The ledger (see `smlib.claims.verdicts.ledger`) as an HTML table with the id ``claims``, a row a verdict.
 
     The row of a claim has the id ``claim-<id>``, under a second protocol ``claim-<id>-<protocol>``. `up` leads from the
     page to the root of the book.
@@ -151,7 +151,7 @@ def _verdicts(rows):
 
 
 def read_table(path):
-    """A ledger as a run has left it: `smlib.claims.ledger` out of its CSV."""
-    table = pd.read_csv(path)
-    texts = [name for name in table if name not in ("statistic", "low", "high", "n", "front")]
-    return table.fillna(dict.fromkeys(texts, "")).astype({"n": "Int64"})
+    """A ledger as a run has left it: `smlib.claims.verdicts.ledger` out of its CSV."""
+    kinds = {"statistic": float, "low": float, "high": float, "n": "Int64", "front": bool}
+    table = pd.read_csv(path, dtype={name: kinds.get(name, str) for name in COLUMNS})
+    return table.fillna({name: "" for name in COLUMNS if name not in kinds})

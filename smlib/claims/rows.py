@@ -17,10 +17,11 @@ def prepared(table):
     """
     if not {"study", "model", "variant"} <= set(table.columns):
         return table
+    table = table.assign(variant=table["variant"].astype(object).where(table["variant"].notna(), ""))
     split = split_variant(table)
-    table = table.assign(target=split["target"], level=split["level_variant"].fillna(""))
+    table = table.assign(target=split["target"], level=split["level_variant"])
     if (table["study"] == "correction").all():
-        parts = table["variant"].fillna("").str.extract(
+        parts = table["variant"].str.extract(
             r"^(?P<product>[^,]+)(?:, (?P<combination>[FPLE]{3,4}))?(?:, weight (?P<weight>[\d.]+))?"
             r"(?:, against (?P<against>.+))?$")
         table = table.assign(product=parts["product"], combination=parts["combination"].fillna(""),

@@ -10,7 +10,7 @@ from smlib.claims.pages import ours_in_words
 
 
 def as_json(table):
-    """The ledger (see `smlib.claims.ledger`) as JSON text: a list of objects, what is not known null."""
+    """The ledger (see `smlib.claims.verdicts.ledger`) as JSON text: a list of objects, what is not known null."""
     rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_dict("records")]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)
 

@@ -1,6 +1,4 @@
-"""The ledger: every claim, tested against the finished runs of a profile."""
-
-from functools import cached_property
+"""The verdicts: every claim, tested against the finished runs of a profile."""
 
 import numpy as np
 import pandas as pd
@@ -70,19 +68,18 @@ class Tables:
             raise Missing(f"the run is of the {' and '.join(of_page)} protocol")
         return table
 
-    @cached_property
-    def source(self):
-        """Where the rows come from, as the page's skill table names it."""
-        return ", ".join(self._skill(self.claim.page, "source")) or self._parameter("source")
+    def about(self):
+        """Where the rows come from, as the page's skill table or the parameters of its run name it: source and data."""
+        source = ", ".join(self._skill(self.claim.page, "source"))
+        if not source:
+            source = finished.record(self.claim.page, self.runs.profile)["parameters"].get("source", "")
+        return {"source": source, "data": DATA.get(source, source)}
 
     def _skill(self, page, column):
         try:
             return list(dict.fromkeys(self.runs.table(page, "skill")[column]))
         except RunError:  # a page without scores
             return []
-
-    def _parameter(self, name):
-        return finished.record(self.claim.page, self.runs.profile)["parameters"].get(name, "")
 
 
 def ledger(profile, claims=None, runs=None):
@@ -123,18 +120,18 @@ def _row(claim, protocol, runs):
     row = {"id": claim.id, "study": claim.study, "claim": claim.claim, "where": claim.where, "verdict": CANNOT_BE_TOLD,
            "statistic": np.nan, "low": np.nan, "high": np.nan, "n": pd.NA, "claimed": claim.test["claimed"],
            "reason": "", "decided_by": "", "counted": "", "quantity": "", "unit": "", "protocol": protocol,
-           "source": tables.source, "page": claim.page, "table": claim.table, "kind": claim.test["kind"],
+           "page": claim.page, "table": claim.table, "kind": claim.test["kind"],
            "printed": "; ".join(printed_text(claim)),
            "files": ", ".join(dict.fromkeys(one.file for one in claim.printed)), "front": claim.front,
            "note": claim.note}
-    row["data"] = DATA.get(row["source"], row["source"])
     try:
         found = KINDS[claim.test["kind"]](tables, **arguments)
         verdict, one, (low, high) = judge(found.estimates, claim.region)
     except Missing as missing:
-        return row | {"reason": str(missing)}
+        return row | {"reason": str(missing)} | tables.about()
     except (ValueError, KeyError) as error:
         raise ClaimError(f"claim {claim.id}: {error.args[0]}") from error
+    row |= tables.about()
     more = len(found.estimates) > 1
     return row | {"verdict": verdict, "statistic": one.value, "low": low, "high": high, "n": one.n,
                   "decided_by": one.label if more or not one.label else "",
