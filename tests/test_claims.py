@@ -260,7 +260,7 @@ def test_difference_along_a_column_needs_every_step():
     said, value, _ = verdict("difference", table, "above 0", order=[1, 3, 7], **steps)
     assert said == HOLDS and value == pytest.approx(0.1, abs=0.02)
     assert verdict("difference", table, "above 0.05", order=[1, 3, 7, 30], **steps)[0] == DOES_NOT_HOLD
-    with pytest.raises(Missing, match="no rows with lead d 14"):
+    with pytest.raises(Missing, match="no rows with days ahead 14"):
         verdict("difference", table, "above 0", order=[1, 14], **steps)
 
 

@@ -3,7 +3,8 @@
 Every kind takes `where`, the selection that all its rows share (see `smlib.claims.rows.select`). Those that compare
 take `a` and `b` (each a selection or a list of them: all pairs are compared), or `along` and `order` (each value of a
 column with the next), and `each`, a list of selections: the comparison is made within each of them. Such a claim is
-about all the comparisons at once. A selection may name another `page` or `table` than the claim's own.
+about all the comparisons at once. A selection may name another `page` or `table` than the claim's own. `units` is the
+column that tells independent units apart, `called` what the page calls them, `least` how many there must be.
 """
 
 import inspect
@@ -37,13 +38,14 @@ class Found(NamedTuple):
 
 
 def better(tables, *, units, where=None, a=None, b=None, along=None, order=None, each=None, match=(), value="value",
-           least=LEAST_UNITS):
+           least=LEAST_UNITS, called=None):
     """1 - MSE of a / MSE of b (above 0: a has the smaller error), paired over independent units.
 
     From RMSE, ubRMSE (then without the bias), MSE, or R2, where (1 - R2) of a over that of b is the same ratio if both
     have the same days. The ratios are averaged geometrically, first over the rows of a unit that `match` tells apart,
     then over units, as in `smlib.evaluate.significance.site_ratio`; interval by Student's t of the logarithms.
     """
+    called = called or f"{units}s"
     metric = _metric(where, value)
     if metric not in RATIOS:
         raise ValueError(f"better takes {', '.join(RATIOS)}, not {metric}")
@@ -55,26 +57,29 @@ def better(tables, *, units, where=None, a=None, b=None, along=None, order=None,
             raise ValueError(f"{metric} gives a negative squared error")
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.log(error["a"].where(error["a"] > 0) / error["b"].where(error["b"] > 0))
-        found.append(of_units(_by_unit(ratio, units), skill, label, least, f"{units}s"))
-    return Found(found, f"1 − ratio of {RATIOS[metric]}", "1", f"{units}s")
+        found.append(of_units(_by_unit(ratio, units), skill, label, least, called))
+    return Found(found, f"1 − ratio of {RATIOS[metric]}", "1", called)
 
 
 def difference(tables, *, units, where=None, a=None, b=None, along=None, order=None, each=None, match=(), value="value",
-               least=LEAST_UNITS):
+               least=LEAST_UNITS, called=None):
     """Mean of a minus b, paired over independent units (after the mean over what `match` tells apart); Student's t."""
+    called = called or f"{units}s"
     found = []
     for one, other, label in contrasts(a, b, along, order, each):
         both = _paired(tables, where, one, other, units, match, value)
-        found.append(of_units(_by_unit(both["a"] - both["b"], units), label=label, least=least, units=f"{units}s"))
+        found.append(of_units(_by_unit(both["a"] - both["b"], units), label=label, least=least, units=called))
     metric = _metric(where, value)
-    return Found(found, f"difference of {metric}", UNITS.get(metric, MOISTURE), f"{units}s")
+    return Found(found, f"difference of {metric}", UNITS.get(metric, MOISTURE), called)
 
 
-def change(tables, *, units, state, where=None, a, b, each=None, match=(), value="value", least=LEAST_UNITS):
+def change(tables, *, units, state, where=None, a, b, each=None, match=(), value="value", least=LEAST_UNITS,
+           called=None):
     """Does a gain more than b? The mean over units of the gain of a minus that of b.
 
     A gain is 1 - error after / error before; `state` holds the selections ``before`` and ``after``.
     """
+    called = called or f"{units}s"
     found = []
     for one, other, label in contrasts(a, b, each=each):
         gains = []
@@ -82,12 +87,13 @@ def change(tables, *, units, state, where=None, a, b, each=None, match=(), value
             both = _paired(tables, where, side | state["after"], side | state["before"], units, match, value)
             gains.append(1 - both["a"] / both["b"])
         both = pd.concat([_by_unit(gain, units) for gain in gains], axis=1, keys=["a", "b"], join="inner")
-        found.append(of_units(both["a"] - both["b"], label=label, least=least, units=f"{units}s"))
-    return Found(found, f"difference of the relative fall of {_metric(where, value)}", "1", f"{units}s")
+        found.append(of_units(both["a"] - both["b"], label=label, least=least, units=called))
+    return Found(found, f"difference of the relative fall of {_metric(where, value)}", "1", called)
 
 
-def groups(tables, *, units, where=None, a, b, each=None, value="value", least=LEAST_UNITS):
+def groups(tables, *, units, where=None, a, b, each=None, value="value", least=LEAST_UNITS, called=None):
     """Mean over the units of a minus the mean over those of b, two groups without a unit in common; Welch's t."""
+    called = called or f"{units}s"
     found = []
     for one, other, label in contrasts(a, b, each=each):
         sides = [_rows(tables, where, side) for side in (one, other)]
@@ -95,20 +101,21 @@ def groups(tables, *, units, where=None, a, b, each=None, value="value", least=L
         if shared:
             raise ValueError(f"{sorted(shared)[0]} is in both groups")
         values = [pd.to_numeric(rows[value]).groupby(rows[units]).mean() for rows in sides]
-        found.append(of_groups(*values, label, least, f"{units}s"))
+        found.append(of_groups(*values, label, least, called))
     metric = _metric(where, value)
-    return Found(found, f"difference of mean {metric}", UNITS.get(metric, MOISTURE), f"{units}s")
+    return Found(found, f"difference of mean {metric}", UNITS.get(metric, MOISTURE), called)
 
 
-def mean(tables, *, units, where=None, each=None, value="value", least=LEAST_UNITS):
+def mean(tables, *, units, where=None, each=None, value="value", least=LEAST_UNITS, called=None):
     """Mean over independent units; Student's t."""
+    called = called or f"{units}s"
     found = []
     for shared in each or [{}]:
         rows = _rows(tables, where, shared)
         values = pd.to_numeric(rows[value]).groupby(rows[units]).mean()
-        found.append(of_units(values, label=words(shared), least=least, units=f"{units}s"))
+        found.append(of_units(values, label=words(shared), least=least, units=called))
     metric = _metric(where, value)
-    return Found(found, f"mean {metric}", UNITS.get(metric, MOISTURE), f"{units}s")
+    return Found(found, f"mean {metric}", UNITS.get(metric, MOISTURE), called)
 
 
 def days(tables, *, where=None, a, b, each=None, value="value", least=LEAST_DAYS):

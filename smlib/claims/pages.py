@@ -64,7 +64,7 @@ def ours_in_words(row):
         value, low, high = (number(row[name]) for name in ("statistic", "low", "high"))
         said.append(f"{row['quantity']}: {value} ({low} to {high}){unit}")
         said += [row["decided_by"]] if row["decided_by"] else []
-        said.append(f"{row['n']:,} {row['counted']}; claimed is {row['claimed']}".replace("-", "−"))
+        said.append(f"{row['n']:,} {row['counted']}; claimed is {row['claimed'].replace('-', '−')}")
     if row["reason"]:
         said.append(row["reason"])
     return said + ([row["note"]] if row["note"] else [])

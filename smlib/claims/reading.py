@@ -190,5 +190,5 @@ def printed_text(claim):
         known = values[np.isfinite(values)]
         numbers = (", ".join(f"{v:g}" for v in known) if len(known) <= 3 else
                    f"{known.min():g} to {known.max():g} ({len(known)} numbers)")
-        said.append(f"{words(one.rows)}: {numbers}")
+        said.append(f"{words(one.rows)}: {numbers.replace('-', '−')}")
     return said

@@ -9,6 +9,10 @@ from smlib.claims.estimates import Missing
 from smlib.evaluate.entrants import split_variant
 
 
+NAMES = {"lead_d": "days ahead", "lead_days": "days ahead", "depth_m": "depth in m", "layer_cm": "layer in cm",
+         "obs_noise": "noise", "obs_percent": "percent observed", "site": "station or network", "table": ""}
+
+
 def prepared(table):
     """A table of a run, ready to be selected from: of a skill table the target that a model learns stands by itself.
 
@@ -80,12 +84,12 @@ def _listed(value):
 
 
 def words(where):
-    """A selection in words: ``model LSTM, lead_d 7``."""
+    """A selection in words: ``model LSTM, days ahead 7``."""
     said = []
     for column, value in where.items():
-        name, no = column.replace("_", " "), isinstance(value, dict)
-        value = value["not"] if no else value
-        said.append(f"{name} {'other than ' if no else ''}{' or '.join(map(str, _listed(value)))}")
+        no = isinstance(value, dict)
+        values = " or ".join(map(str, _listed(value["not"] if no else value)))
+        said.append(f"{NAMES.get(column, column.replace('_', ' '))} {'other than ' if no else ''}{values}".lstrip())
     return ", ".join(said)
 
 
