@@ -8,7 +8,6 @@ import pandas as pd
 from smlib.claims.estimates import Missing
 from smlib.evaluate.entrants import split_variant
 
-
 NAMES = {"lead_d": "days ahead", "lead_days": "days ahead", "depth_m": "depth in m", "layer_cm": "layer in cm",
          "obs_noise": "noise", "obs_percent": "percent observed", "site": "station or network", "table": ""}
 
