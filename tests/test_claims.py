@@ -12,6 +12,7 @@ import yaml
 from smlib import claims, paths
 from smlib.claims import CANNOT_BE_TOLD, DOES_NOT_HOLD, HOLDS, KINDS, Missing, estimates, pages, reading, rows
 from smlib.evaluate import COLUMNS
+from smlib.plots.claims import verdict_bars
 from smlib.run import cli, finished, params
 from smlib.run import ledger as shown
 from smlib.run.params import RunError
@@ -500,3 +501,11 @@ def test_the_front_page_counts_and_links_and_survives_a_csv(made_up, tmp_path):
                                              (-145666132.0, "−1·10⁸"), (155.0, "155")])
 def test_numbers_in_words(value, text):
     assert pages.number(value) == text
+
+
+def test_the_bars_are_as_long_as_the_counts(made_up):
+    counted = claims.counts(claims.ledger("smoke"), ("study", "data"))
+    ax = verdict_bars(counted, "Verdicts").axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["stations (simulated)", "nudging (simulated)"]
+    widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
+    assert list(widths.values()) == [counted[verdict].tolist() for verdict in claims.VERDICTS]

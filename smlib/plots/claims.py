@@ -16,7 +16,8 @@ def verdict_bars(counts, title=None):
     Parameters
     ----------
     counts : pandas.DataFrame
-        Column ``study``, and a column of numbers for each verdict (`smlib.claims.counts`).
+        Columns ``study`` and ``data`` (measured or simulated), and a column of numbers for each verdict, as from
+        ``smlib.claims.counts(table, ("study", "data"))``.
     title : str, optional
 
     Returns
@@ -25,9 +26,9 @@ def verdict_bars(counts, title=None):
     """
     fig = figure(7.5, 0.42 * len(counts) + 1.5)
     ax = fig.subplots()
-    left, bars = 0 * counts.iloc[:, 1], {}
+    left, bars, names = 0 * counts["holds"], {}, counts["study"] + " (" + counts["data"] + ")"
     for verdict, look in LOOKS.items():
-        bars[verdict] = ax.barh(counts["study"], counts[verdict], left=left, height=0.7, edgecolor="white", **look)
+        bars[verdict] = ax.barh(names, counts[verdict], left=left, height=0.7, edgecolor="white", **look)
         for y, (x, n) in enumerate(zip(left, counts[verdict], strict=True)):
             if n:
                 ax.text(x + n / 2, y, str(n), ha="center", va="center", fontsize=9,
