@@ -297,6 +297,9 @@ def test_days_compares_pooled_errors_whose_memory_widens_the_interval():
     said, value, short = test(table(0, 0.5))
     pooled = table(0, 0.5).groupby("model")["value"].mean()
     assert said == HOLDS and value == pytest.approx(1 - pooled["a"] / pooled["b"])
+    own = table(0, 0.5).query("model == 'a'")["value"]
+    half = np.log((1 - short[0]) / (1 - short[1])) / 2  # b does not vary: the interval is that of a's mean
+    assert half == pytest.approx(1.96 * own.std() / own.mean() / np.sqrt(200), rel=0.25)
     assert test(table(0, 2.0))[0] == DOES_NOT_HOLD and test(table(0, 0.95))[0] == CANNOT_BE_TOLD
     long = test(table(0.9, 0.5))[2]
     assert long[1] - long[0] > 1.5 * (short[1] - short[0])
