@@ -322,3 +322,10 @@ def test_the_command_refuses_an_unknown_study():
 
     with pytest.raises(BadParameter, match="estimation, forecast"):
         main("correction", "smoke")
+
+
+def test_scores_of_all_leads_are_one_table():
+    one = pd.DataFrame({"method": ["S1", "S1"], "lead_d": [1, 3], "site": "a", "r": [0.9, 0.8]})
+    found = pages.all_leads({1: one, 3: one.assign(r=0.5)})
+    assert found[["layer", "forecast", "lead_d", "r"]].to_numpy().tolist() == [
+        ["0-10 cm", "S1", 1, 0.9], ["0-10 cm", "S1", 3, 0.8], ["40-100 cm", "S1", 1, 0.5], ["40-100 cm", "S1", 3, 0.5]]

@@ -110,6 +110,16 @@ def test_skill_is_of_mean_squared_errors(made):
     assert list(found["protocol"]) == ["strict", "year"]
     np.testing.assert_allclose(found["value"], 1 - (0.01 / 0.04) ** 2, atol=1e-5)
     assert (found["low"] <= found["value"] + 1e-9).all()
+    assert (found["cells"] == 6).all()
+
+
+def test_a_combination_against_the_others_of_stage_1():
+    estimates = {(*KEY, "FPLE"): offset(0.01), (*KEY, "LEP"): offset(0.02), (*KEY, "LEF"): offset(0.005)}
+    found = interpreting.combination_skills(made_study(), estimates, "FPLE", protocols=("strict",), **FAST)
+    assert found[["network", "product", "combination", "protocol"]].to_numpy().tolist() == [
+        [*KEY, "LEP", "strict"], [*KEY, "LEF", "strict"]]
+    np.testing.assert_allclose(found["value"], [1 - 0.5**2, 1 - 2**2], atol=1e-5)
+    assert (found["cells"] == 6).all() and (found["low"] <= found["value"] + 1e-9).all()
 
 
 def test_scores_by_cell(made):

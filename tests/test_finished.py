@@ -42,6 +42,13 @@ def test_what_is_read_counts_in_the_hash_of_the_reader_alone(pages):
     assert [name for name in after if after[name] != before[name]] == ["all/sum", "part/two"]
 
 
+def test_what_is_claimed_counts_in_the_hash_of_the_reader_alone(pages):
+    before = {name: _hash(name) for name in params.notebooks()}
+    (pages.root / "data" / "claims.yml").write_text("[]")
+    after = {name: _hash(name) for name in params.notebooks()}
+    assert [name for name in after if after[name] != before[name]] == ["all/sum"]
+
+
 def test_a_missing_run_is_told_with_its_command(pages):
     with pytest.raises(RunError, match="python -m smlib run book/part/one.ipynb --profile smoke"):
         finished.tables("smoke", "t")

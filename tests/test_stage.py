@@ -6,8 +6,10 @@ import sys
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 
+from smlib.claims import COLUMNS
 from smlib.run import execute, manifest, params, stage
 from smlib.run.params import RunError
 
@@ -19,13 +21,13 @@ def page(here):
     return here
 
 
-def _finish(project, *, error=False, ran=True, **record):
-    """Make what a finished smoke run of part/page would be, without running it."""
-    identity = manifest.identity("part/page", params.resolve("part/page"))
+def _finish(project, name="part/page", *, error=False, ran=True, **record):
+    """Make what a finished smoke run of a page would be, without running it."""
+    identity = manifest.identity(name, params.resolve(name))
     hash = manifest.run_hash(identity)
-    folder = project.runs / "smoke" / "part" / "page" / hash
+    folder = project.runs / "smoke" / name / hash
     folder.mkdir(parents=True)
-    notebook = params.load("part/page")
+    notebook = params.load(name)
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
     notebook.metadata["widgets"] = {"state": "somewhere"}
     for cell in notebook.cells:
@@ -33,7 +35,7 @@ def _finish(project, *, error=False, ran=True, **record):
             cell.execution_count = 1 if ran else None
     if error:
         notebook.cells[-1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="bad", traceback=[])]
-    nbformat.write(notebook, execute.notebook_of(folder, "part/page"))
+    nbformat.write(notebook, execute.notebook_of(folder, name))
     session = {"gpu": None, "threads": 1, "executable": sys.executable}
     whole = manifest.record(identity, "smoke", manifest.now(), 1.0, "finished", session)
     (folder / "manifest.json").write_text(json.dumps(whole | record))
@@ -78,6 +80,42 @@ def test_every_image_must_have_alternative_text(page):
         else:
             with pytest.raises(RunError, match="shows an image without alternative text"):
                 stage.stage("smoke", page.root / "stage")
+
+
+def _ledger(project):
+    """A finished run of a claims page with one verdict, and a front page with the place for it."""
+    project.notebook("synthesis/claims", "x = 1")
+    project.toc("synthesis/claims")
+    (project.root / "book" / "intro.md").write_text(f"# Intro\n\n{stage.PLACE}\n\nMore.\n")
+    results = _finish(project, "synthesis/claims") / "results"
+    results.mkdir()
+    row = dict.fromkeys(COLUMNS, "") | {"id": "nudging-x", "study": "nudging", "claim": "It drifts.", "front": True,
+                                        "verdict": "does not hold", "data": "simulated", "protocol": "strict"}
+    pd.DataFrame([row]).to_csv(results / "claims.csv", index=False)
+    return results / "claims.csv"
+
+
+def test_the_front_page_gets_the_verdicts_of_the_staged_ledger(here):
+    ledger = _ledger(here)
+    stage.stage("smoke", here.root / "stage")
+    front = (here.root / "stage" / "intro.md").read_text()
+    assert stage.PLACE not in front and "More." in front
+    assert '<a href="synthesis/claims.html#claim-nudging-x">It drifts.</a>' in front and "does not hold" in front
+    ledger.write_text(ledger.read_text().replace("does not hold", "holds"))
+    stage.stage("smoke", here.root / "stage")
+    assert "does not hold</strong>" not in (here.root / "stage" / "intro.md").read_text()
+    assert stage.PLACE in (here.root / "book" / "intro.md").read_text()  # the source is as it was
+
+
+def test_a_front_page_without_place_or_a_ledger_without_verdicts_is_not_staged(here):
+    ledger = _ledger(here)
+    (here.root / "book" / "intro.md").write_text("# Intro\n")
+    with pytest.raises(RunError, match="intro.md must hold <!-- verdicts at a glance --> once.*0 times"):
+        stage.stage("smoke", here.root / "stage")
+    (here.root / "book" / "intro.md").write_text(f"# Intro\n\n{stage.PLACE}\n")
+    ledger.unlink()
+    with pytest.raises(RunError, match="has left no claims.csv"):
+        stage.stage("smoke", here.root / "stage")
 
 
 @pytest.mark.parametrize(("state", "message"), [

@@ -84,6 +84,16 @@ def long(scores):
                       for layer, by_name in scores.items() for name, one in by_name.items()], ignore_index=True)
 
 
+def all_leads(at_stations):
+    """Scores by layer, name and lead as one table: as of `long`, and lead_d.
+
+    `at_stations` is a mapping of layer -> DataFrame of `smlib.conus.skill.station_table`.
+    """
+    parts = [one.rename(columns={"method": "forecast"}).assign(layer=LAYERS[layer - 1])
+             for layer, one in at_stations.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
 def maps_answer(spread, scores):
     """The maps page's answer as Markdown."""
     said = []

@@ -7,6 +7,8 @@ import torch
 from smlib import explain, paths
 from smlib.correction import summary
 from smlib.correction.data import AUXILIARIES
+from smlib.correction.folds import PROTOCOLS
+from smlib.correction.scores import cells_in_common, compare
 from smlib.correction.study import baselines
 from smlib.correction.tables import read, reference
 from smlib.correction.triple import anomalies, collocate, true_error
@@ -86,6 +88,33 @@ def left_out(table):
                          "value": rest["value"] - whole["value"],
                          "printed": rest.get("printed", np.nan) - whole.get("printed", np.nan)})
     return pd.DataFrame(rows, columns=["network", "product", "auxiliary", "value", "printed"])
+
+
+def combination_skills(study, estimates, full, draws=500, seed=0, protocols=PROTOCOLS):
+    """Skill 1 - MSE / MSE of another combination that stage 1 from all four auxiliaries has, against in-situ moisture.
+
+    Parameters
+    ----------
+    estimates : mapping of (network, product, combination) -> (member, cell, day)
+    full : the combination whose skill it is
+
+    Returns
+    -------
+    DataFrame network, product, combination (the other one), protocol, value, low, high (95 % intervals that draw cells
+    and blocks of days, both combinations on the same ones), cells
+    """
+    columns = ["network", "product", "combination", "protocol", "value", "low", "high", "cells"]
+    rows = []
+    for network, product, other in estimates:
+        if other == full:
+            continue
+        observed = study.networks[network].matched[product].in_situ
+        for protocol in protocols:
+            both = [read(study, (network, product), estimates[network, product, one], protocol)
+                    for one in (full, other)]
+            rows.append((network, product, other, protocol, *compare(*both, observed, draws, seed),
+                         cells_in_common(*both, observed)))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def agreement(shares, costs):

@@ -57,6 +57,11 @@ def compare(forecast, reference, observed, draws=500, seed=0, block=BLOCK_DAYS):
     return _interval(plain, drawn)
 
 
+def cells_in_common(*arrays):
+    """How many cells have a day on which all (cell, day) arrays are finite: that many can be drawn for an interval."""
+    return len(_common(*arrays)[0])
+
+
 def by_cell(forecast, observed, least=30):
     """Metrics of each cell over its own days.
 

@@ -6,7 +6,7 @@ import pandas as pd
 from smlib import paths
 from smlib.correction.data import COMBINATIONS
 from smlib.correction.folds import PROTOCOLS
-from smlib.correction.scores import METRICS, by_cell, compare, score
+from smlib.correction.scores import METRICS, by_cell, cells_in_common, compare, score
 from smlib.correction.study import LEARNT, estimates_without_network
 from smlib.evaluate.audit_rules import labels, of_scores
 from smlib.evaluate.printed import table as printed_table
@@ -78,7 +78,7 @@ def against_estimates(study, made, estimates, draws=500, seed=0):
 
 def skills(study, made, ours, references, protocols=PROTOCOLS, against="in situ", draws=500, seed=0):
     """Skill 1 - MSE / MSE_reference of one method against others, on common days: DataFrame network, product,
-    reference, protocol, value, low, high.
+    reference, protocol, value, low, high, cells (that both have).
 
     made : as of `scores`; ours, references : (method, combination, weight)
     """
@@ -89,8 +89,9 @@ def skills(study, made, ours, references, protocols=PROTOCOLS, against="in situ"
             mine = read(study, (network, product), made[network, product, *ours], protocol)
             for rival in references:
                 other = read(study, (network, product), made[network, product, *rival], protocol)
-                rows.append((network, product, rival[0], protocol, *compare(mine, other, observed, draws, seed)))
-    return pd.DataFrame(rows, columns=["network", "product", "reference", "protocol", "value", "low", "high"])
+                rows.append((network, product, rival[0], protocol, *compare(mine, other, observed, draws, seed),
+                             cells_in_common(mine, other, observed)))
+    return pd.DataFrame(rows, columns=["network", "product", "reference", "protocol", "value", "low", "high", "cells"])
 
 
 def cell_scores(study, made, protocol, against="in situ", least=30):

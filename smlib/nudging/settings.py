@@ -30,7 +30,7 @@ KEYS = ["model", "fraction", "noise", "feedback", "cells"]
 
 
 def settings_table(sums, settings, feedback, draws=0, seed=0):
-    """Every setting's scores: model, tau, fraction, noise, feedback, cells, metric, value, low, high, n.
+    """Every setting's scores: model, tau, fraction, noise, feedback, cells, metric, value, low, high, n, days.
 
     `sums` maps a model to (setting, cells, day, 8), as from `nudged.nudge_all`; intervals where `draws` asks for them.
     """
@@ -39,7 +39,7 @@ def settings_table(sums, settings, feedback, draws=0, seed=0):
         for setting, one in zip(settings, of, strict=True):
             for cells, days in zip(CELLS, one, strict=True):
                 key = {"model": model, "tau": setting.tau, "fraction": setting.fraction, "noise": setting.noise,
-                       "feedback": feedback, "cells": cells}
+                       "feedback": feedback, "cells": cells, "days": len(days)}
                 rows += [key | row for row in field_scores(days, draws=draws, seed=seed)]
     return pd.DataFrame(rows)
 
@@ -108,18 +108,19 @@ def printed_settings():
 def nudging_beside_print(table, chosen):
     """Tables 4 and 5 of Fan et al. (2025) beside ours over all cells, a row a printed model, noise and fraction.
 
-    Columns: model, noise, fraction, printed_tau, tau, feedback, metric, printed, at_printed_tau, value, low, high: ours
-    at the printed tau and at that chosen here.
+    Columns: model, noise, fraction, printed_tau, tau, feedback, metric, printed, at_printed_tau, value, low, high,
+    days; ours at the printed tau and at that chosen here.
     """
     printed = printed_settings()
     ours = table[table["cells"] == "all"]
-    best = at_chosen(ours, chosen)[["model", "noise", "fraction", "feedback", "metric", "tau", "value", "low", "high"]]
+    best = at_chosen(ours, chosen)[["model", "noise", "fraction", "feedback", "metric", "tau", "value", "low", "high",
+                                    "days"]]
     same = ours.rename(columns={"tau": "printed_tau", "value": "at_printed_tau"})
     keys = ["model", "noise", "fraction", "metric"]
     found = printed.merge(best, on=keys).merge(same[[*keys, "feedback", "printed_tau", "at_printed_tau"]], how="left",
                                                on=[*keys, "feedback", "printed_tau"])
     return found[["model", "noise", "fraction", "printed_tau", "tau", "feedback", "metric", "printed", "at_printed_tau",
-                  "value", "low", "high"]]
+                  "value", "low", "high", "days"]]
 
 
 def beside_print_wide(table, metric="R2"):

@@ -41,6 +41,18 @@ def build(profile: Profile = "quick", jobs: Annotated[int, typer.Option(min=1, h
     print(f"the book is {stage.build(profile, jobs, force, html.resolve() if html else None)}")
 
 
+@app.command()
+def ledger(profile: Profile = "quick",
+           json: Annotated[bool, typer.Option("--json", help="A list of objects, a verdict each.")] = False):
+    """What the papers claim, and whether it holds in the finished runs of a profile."""
+    params.profile_values(profile)  # a wrong profile is told before seconds are spent on imports
+    from smlib.claims import ledger as tested
+    from smlib.run import ledger as shown
+
+    table = tested(profile)
+    print(shown.as_json(table) if json else shown.as_text(table))
+
+
 @app.command(name="list")
 def list_notebooks():
     """The notebooks and their parameters."""

@@ -14,24 +14,27 @@ from smlib import paths
 from smlib.run import params
 
 THREADS = 1  # of one run; two runs share two cores
+CLAIMS = "claims.yml"  # in data/: what is claimed of runs, read by pages that read runs and by no other
 
 
 def identity(notebook, parameters):
     """All that decides the numbers of a run, as a dict of JSON values: what `run_hash` hashes.
 
-    Notebook cells (without outputs), resolved parameters, every file of `data/` and of the source, every module of
-    `smlib`, the versions of the declared packages and of Python, the number of threads; of a page that reads runs,
-    the hashes of these runs.
+    Notebook cells (without outputs), resolved parameters, every file of `data/` (of a page that reads no runs, but for
+    the claims) and of the source, every module of `smlib`, the versions of the declared packages and of Python, the
+    number of threads; of a page that reads runs, the hashes of these runs.
     """
     cells = [[cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))]
              for cell in params.load(notebook).cells]
-    data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*", but="local").items()}
+    reads = params.reads_runs(notebook)
+    data = {f"data/{key}": value for key, value in _tree(paths.DATA, "*", but="local").items()
+            if reads or key != CLAIMS}
     for name, value in parameters.items():
         if params.is_path(name, value):
             from smlib.data import source_fingerprint  # here, for its readers take a second to import
 
             data |= {f"{name}/{key}": one for key, one in source_fingerprint(value).items()}
-    read = {"runs": _runs(parameters["profile"])} if params.reads_runs(notebook) else {}
+    read = {"runs": _runs(parameters["profile"])} if reads else {}
     return {
         "notebook": notebook,
         "notebook_sha256": digest(cells),

@@ -18,6 +18,7 @@ from smlib.run import execute, finished, manifest, page, params, reference
 from smlib.run.params import RunError
 
 STAMP = ".rendered.json"
+CLAIMS, PLACE = "synthesis/claims", "<!-- verdicts at a glance -->"
 RENDERERS = ("jupyter-book", "Sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme", "sphinxcontrib-bibtex")
 
 
@@ -59,6 +60,8 @@ def stage(profile, folder):
     reference.fill(folder / "reference")
     for settings in ("_config.yml", "_toc.yml"):
         shutil.copy2(paths.ROOT / settings, folder)
+    if CLAIMS in runs:
+        _fill_in_verdicts(folder / f"{pages()[0]}.md", runs[CLAIMS] / "results" / "claims.csv", profile)
 
 
 def render_command(source, output):
@@ -127,6 +130,19 @@ def build(profile="quick", jobs=2, force=False, html=None):
     stage(profile, folder)
     render(folder, html)
     return html / "index.html"
+
+
+def _fill_in_verdicts(front, ledger, profile):
+    """Put the verdicts at a glance, out of the ledger that the claims page has left, into the staged front page."""
+    text = front.read_text(encoding="utf-8") if front.exists() else ""
+    if text.count(PLACE) != 1:
+        raise RunError(f"the page {CLAIMS} is in _toc.yml, so {front.name} must hold {PLACE} once, where the verdicts "
+                       f"go; it holds it {text.count(PLACE)} times")
+    if not ledger.exists():
+        raise RunError(f"the run of {CLAIMS} has left no {ledger.name}: there are no verdicts for {front.name}")
+    from smlib.claims.pages import at_a_glance, read_table  # here, for it takes seconds
+
+    front.write_text(text.replace(PLACE, at_a_glance(read_table(ledger), profile)), encoding="utf-8")
 
 
 def _files(entries):
