@@ -100,8 +100,9 @@ def combination_skills(study, estimates, full, draws=500, seed=0, protocols=PROT
 
     Returns
     -------
-    DataFrame network, product, combination (the other one), protocol, value, low, high (95 % intervals that draw cells
-    and blocks of days, both combinations on the same ones), cells
+    DataFrame
+        network, product, combination (the other one), protocol, value, low, high (95 % intervals that draw cells
+        and blocks of days, both combinations on the same ones), cells
     """
     columns = ["network", "product", "combination", "protocol", "value", "low", "high", "cells"]
     rows = []

@@ -78,7 +78,13 @@ def comparisons(folder=printed.PUBLISHED):
 
 
 def of_study(frame, study):
-    """The rows of one study, such as "fan2025", or of "all"."""
+    """The rows of one study, such as "fan2025", or of "all".
+
+    Raises
+    ------
+    ValueError
+        If there is no such study; the message names them.
+    """
     if study not in ("all", *printed.STUDIES):
         raise ValueError(f"no study {study!r}; there are all, {', '.join(printed.STUDIES)}")
     return frame if study == "all" else frame[frame["file"].str.startswith(study)].reset_index(drop=True)

@@ -8,7 +8,13 @@ from smlib.evaluate import audit, printed
 
 
 def answer(frame, std=None, common=None):
-    """The page's answer as Markdown, from `audit.comparisons` and, where its paper is among them, `audit.implied`."""
+    """The page's answer as Markdown.
+
+    Parameters
+    ----------
+    frame : DataFrame from `audit.comparisons`
+    std, common : what `audit.implied` returns, where its paper is among the audited ones
+    """
     total = audit.summary(frame).sum(numeric_only=True)
     rest = ("every other one has its reason below" if not total["unexplained"] else
             f"**{total['unexplained']} of them are not explained**")
