@@ -47,8 +47,8 @@ def summary(pairs):
     -------
     DataFrame
         shortcut, study, kind, units, worth, low, high (percent of RMSE), rmse, rmse_leaky (m3 m-3, geometric means),
-        r2, r2_leaky (medians over the rows, for R2 has no lower bound) and what `reorderings` counts. Each unit counts by
-        the mean over its rows.
+        r2, r2_leaky (medians over the rows, for R2 has no lower bound) and what `reorderings` counts. Each unit counts
+        by the mean over its rows.
     """
     _check(pairs)
     rows = []
