@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from smlib import paths
-from smlib.run import execute, finished, params
+from smlib.run import execute, finished, interactive, params
 from smlib.run.params import RunError
 
 STAMP = ".rendered.json"
@@ -53,7 +53,10 @@ def stage(profile, folder):
     for name, run in runs.items():
         target = folder / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(_clean(name, execute.notebook_of(run, name)), target)
+        notebook = _clean(name, execute.notebook_of(run, name))
+        nbformat.write(notebook, target)
+        if interactive.shown_in(notebook):
+            interactive.copy_script(folder / "_extra" / "bokeh")
     for settings in ("_config.yml", "_toc.yml"):
         shutil.copy2(paths.ROOT / settings, folder)
 
