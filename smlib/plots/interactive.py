@@ -257,7 +257,7 @@ def _colours(values, cmap):
     low, high = map(float, np.percentile(finite, [1, 99])) if len(finite) else (0.0, 1.0)
     if cmap is SIGNED_WET:
         low, high = -max(-low, high, 1e-3), max(-low, high, 1e-3)
-    palette = [matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps[cmap](np.linspace(0, 1, 128))]
+    palette = [matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps.get_cmap(cmap)(np.linspace(0, 1, 128))]
     return models.LinearColorMapper(palette=palette, low=low, high=max(high, low + 1e-6), nan_color="#00000000")
 
 
