@@ -86,15 +86,17 @@ def test_two_figures_of_a_page_share_no_identity_and_refer_only_to_their_own():
     identities = [set(embedding._identities(one)) for one in found]
     assert not identities[0] & identities[1] and found[0]["root_id"] in identities[0]
 
-    def references(value):
+    def read(value):  # as BokehJS does: what is referred to must have stood before
         if isinstance(value, dict):
-            if set(value) == {"id"}:
-                yield value["id"]
+            assert set(value) != {"id"} or value["id"] in met
+            met.update([value["id"]] if value.get("type") == "object" else [])
             value = value.values()
         if not isinstance(value, str | int | float | None):
             for one in value:
-                yield from references(one)
-    assert set(references(found[0])) <= identities[0]
+                read(one)
+    met = set()
+    read(found[0])
+    assert met == identities[0]
 
 
 def test_a_figure_too_large_for_a_page_is_refused(monkeypatch):

@@ -257,7 +257,8 @@ def _colours(values, cmap):
     low, high = map(float, np.percentile(finite, [1, 99])) if len(finite) else (0.0, 1.0)
     if cmap is SIGNED_WET:
         low, high = -max(-low, high, 1e-3), max(-low, high, 1e-3)
-    palette = [matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps.get_cmap(cmap)(np.linspace(0, 1, 128))]
+    shades = matplotlib.colormaps.get_cmap(cmap)(np.linspace(0, 1, 128))
+    palette = [matplotlib.colors.to_hex(shade) for shade in shades]
     return models.LinearColorMapper(palette=palette, low=low, high=max(high, low + 1e-6), nan_color="#00000000")
 
 
@@ -270,10 +271,10 @@ def _range(axis):
 def _outlines(figures):
     """Coast, lakes and states on maps of the United States, which share them."""
     for lines, look in _lines():
-        source = models.ColumnDataSource({name: [line[:, k].astype(np.float32) for line in lines]
-                                          for k, name in enumerate(("lon", "lat"))})
+        apart = np.vstack([part for line in lines for part in (line, [[np.nan, np.nan]])]).astype(np.float32)
+        source = models.ColumnDataSource({"lon": apart[:, 0], "lat": apart[:, 1]})
         for fig in figures:
-            fig.multi_line("lon", "lat", source=source, color=matplotlib.colors.to_hex(look["color"]), line_width=1)
+            fig.line("lon", "lat", source=source, color=matplotlib.colors.to_hex(look["color"]), line_width=1)
 
 
 def _unit(label):

@@ -39,8 +39,8 @@ def item(name, layout):
     # Bokeh numbers models through the life of a process: numbered anew here, in the order in which they are met.
     order = list(dict.fromkeys(_identities(found)))
     names = {old: f"{re.sub(r'[^A-Za-z0-9]+', '-', name)}-{number}" for number, old in enumerate(order)}
-    text = json.dumps(_renamed(found, names) | {"target_id": None}, sort_keys=True, separators=(",", ":"),
-                      ensure_ascii=False, allow_nan=False)
+    # Keys stay in their order: a model must stand before the first reference to it.
+    text = json.dumps(_renamed(found, names), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     if len(text) > MOST:
         raise ValueError(f"the interactive figure {name!r} has {len(text):,} characters of JSON, {MOST:,} at most: "
                          "draw fewer days, cells or lines")
