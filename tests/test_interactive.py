@@ -174,7 +174,7 @@ def test_a_map_holds_the_cells_at_their_places_whichever_way_its_rows_run():
     np.testing.assert_allclose(found["lon"][0][0], lon)
     (image,) = [one for one in objects(layout, "Image") if one["image"]["field"] == "field 0"][:1]
     assert image["x"]["value"] == -100.25 and image["dw"]["value"] == 4.5 and image["dh"]["value"] == 3.0
-    turned = columns(text(interactive.maps({"one": field[::-1]}, lat[::-1], lon)))
+    turned = columns(text(interactive.maps({"one": field[::-1, ::-1]}, lat[::-1], lon[::-1])))
     np.testing.assert_array_equal(turned["field 0"][0], field.astype(np.float32))
     assert len({str(objects(layout, "LinearColorMapper"))}) == 1  # one scale for both
 
@@ -184,10 +184,24 @@ def test_a_map_too_large_is_thinned_and_says_so(monkeypatch):
     field = np.arange(54.0).reshape(6, 9)
     layout = text(interactive.maps({"one": field}, np.arange(6.0), np.arange(9.0), title="Moisture"))
     np.testing.assert_array_equal(columns(layout)["field 0"][0], field[::2, ::2])
-    assert "Moisture (every 2nd row and column): one" in layout
+    assert "Moisture (one cell of 2 by 2): one" in layout
 
 
-def test_places_that_are_not_evenly_spaced_stand_under_the_pointer():
+def test_axes_and_coasts_follow_degrees_that_are_not_evenly_spaced():
+    lat, lon = np.degrees(np.arcsin(np.linspace(0.42, 0.77, 40))), np.linspace(-125, -66, 60)
+    layout = text(interactive.maps({"one": np.ones((40, 60))}, lat, lon, country=True))
+    places = np.linspace(lat[0], lat[-1], 40)
+    at = {float(label): place for axis in objects(layout, "LinearAxis")
+          for place, label in axis.get("major_label_overrides", {"entries": []})["entries"]}
+    assert len(at) > 3 and abs(at[35.0] - 35.0) > 0.5
+    np.testing.assert_allclose([np.interp(place, places, lat) for place in at.values()], list(at))
+    plain = interactive.maps({"one": np.ones((40, 60))}, np.linspace(lat[0], lat[-1], 40), lon, country=True)
+    ours, theirs = (columns(one)["lat"][1] for one in (layout, text(plain)))
+    inside = np.isfinite(ours) & np.isfinite(theirs)
+    np.testing.assert_allclose(ours[inside], np.interp(theirs[inside], lat, places), atol=1e-4)
+
+
+def test_places_on_a_curved_grid_stand_under_the_pointer():
     lat, lon = np.meshgrid([30.0, 31.0, 33.0], [5.0, 6.0, 8.0, 9.0], indexing="ij")
     layout = text(interactive.maps({"one": np.ones((3, 4))}, lat, lon))
     assert {axis["axis_label"] for axis in objects(layout, "LinearAxis")} == {"column of the grid", "row of the grid"}

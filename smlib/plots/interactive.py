@@ -10,13 +10,14 @@ import pandas as pd
 from bokeh import models
 from bokeh.layouts import column
 from bokeh.plotting import figure
+from matplotlib.ticker import MaxNLocator
 
 from smlib.plots.conus_maps import BOX, _lines, known
 from smlib.plots.conus_stations import LABELS
 from smlib.plots.style import METRICS, MOISTURE, SIGNED_WET, WET, daily, level_looks, level_names, looks, once
 
 RAIN = "precipitation (mm d⁻¹)"
-TOOLS = "pan,xwheel_zoom,box_zoom,reset,save"
+TOOLS = "pan,wheel_zoom,box_zoom,reset,save"  # the wheel zooms only when chosen, or the page would not scroll
 MOST_CELLS = 240_000  # of all maps of a figure together; about 1 MB of text where neighbours differ
 DASHES = {"-": "solid", "--": "dashed", ":": "dotted"}
 
@@ -73,8 +74,8 @@ def network_series(points, title=""):
         As of `smlib.plots.auxiliary_series`, which smooths precipitation; here it is each day's.
     title : str
     """
-    labels = {MOISTURE: "#000000", "vegetation cover FVC (1)": "#117733", RAIN: "#0072B2",
-              "surface temperature LST (°C)": "#D55E00", "evapotranspiration ET (mm d⁻¹)": "#882255"}
+    labels = {MOISTURE: "#000000", "FVC (1)": "#117733", RAIN: "#0072B2",
+              "LST (°C)": "#D55E00", "ET (mm d⁻¹)": "#882255"}
     panels, styles = {}, {}
     for (label, colour), values in zip(labels.items(), [points.in_situ, *np.moveaxis(points.auxiliaries, -1, 0)],
                                        strict=True):
@@ -92,71 +93,64 @@ def maps(fields, lat, lon, label=MOISTURE, title="", country=False):
     fields : mapping of name -> array (y, x)
         NaN is not drawn. All share one scale of colours, which ends at percentiles 1 and 99.
     lat, lon : array (y,) and (x,), or (y, x) of both
-        Degrees north and east. Where they are not evenly spaced the axes count columns and rows.
+        Degrees north and east. Of (y, x) the axes count columns and rows, and the pointer tells the place.
     label : str
         Quantity and unit.
     title : str
     country : bool
-        Whether to draw the coast and states of the United States.
+        Whether to draw the coast and states of the United States, for which `lat` and `lon` must be (y,) and (x,).
 
     Returns
     -------
     bokeh.models.UIElement
-        Of more than `MOST_CELLS` cells in all, every second (third, ...) row and column; the title says so.
+        Of more than `MOST_CELLS` cells in all, one cell of 2 by 2, 3 by 3 and so on; the title says so.
     """
     lat, lon = np.asarray(lat, float), np.asarray(lon, float)
     stacked = np.stack([np.asarray(field, np.float32) for field in fields.values()])
     step = int(np.ceil(np.sqrt(stacked.size / MOST_CELLS)))
     stacked = stacked[:, ::step, ::step]
     lat, lon = (axis[::step, ::step] if axis.ndim == 2 else axis[::step] for axis in (lat, lon))
-    if lat.ndim == 1 and lat[0] > lat[-1]:
-        lat, stacked = lat[::-1], stacked[:, ::-1]
-    even = all(axis.ndim == 1 and len(axis) > 1 and np.allclose(np.diff(axis), np.diff(axis)[0], rtol=1e-2)
-               for axis in (lat, lon))
-    x, y = (lon, lat) if even else (np.arange(stacked.shape[2]), np.arange(stacked.shape[1]))
-    lat, lon = np.meshgrid(lat, lon, indexing="ij") if lat.ndim == 1 else (lat, lon)
+    if lat.ndim == 1:  # from the south-west corner
+        up, across = (slice(None, None, -1 if axis[0] > axis[-1] else 1) for axis in (lat, lon))
+        lat, lon, stacked = lat[up], lon[across], stacked[:, up, across]
+    if step > 1:
+        title = f"{title} (one cell of {step} by {step})"
+    every_lat, every_lon = np.meshgrid(lat, lon, indexing="ij") if lat.ndim == 1 else (lat, lon)
     names = [f"field {k}" for k in range(len(fields))]
     source = models.ColumnDataSource({name: [one] for name, one in zip(names, stacked, strict=True)} | {
-        "lat": [lat.astype(np.float32)], "lon": [lon.astype(np.float32)]})
-    colours = _colours(stacked, WET)
-    squeeze = np.cos(np.radians(lat.mean()))
-    wide, tall = (np.ptp(lon) * squeeze, np.ptp(lat)) if even else stacked.shape[:0:-1]
-    sides = {"x_range": _range(x), "y_range": _range(y)}
-    if step > 1:
-        title = f"{title} (every {_ordinal(step)} row and column)"
+        "lat": [every_lat.astype(np.float32)], "lon": [every_lon.astype(np.float32)]})
     tips = [("place", "@lat{0.00}° N, @lon{0.00}° E"),
             *((said, f"@{{{name}}}{{0.000}}{_unit(label)}") for said, name in zip(fields, names, strict=True))]
-    across, up = ("longitude (°)", "latitude (°)") if even else ("column of the grid", "row of the grid")
-    tabs = []
+    colours = _colours(stacked, WET)
+    # An image has evenly spaced cells; where degrees are not, as in an equal-area grid, the labels follow.
+    x, y = (np.linspace(axis[0], axis[-1], n) if axis.ndim == 1 else np.arange(n)
+            for axis, n in zip((lon, lat), stacked.shape[:0:-1], strict=True))
+    figures = {}
     for said, name in zip(fields, names, strict=True):
-        fig = _figure(f"{title}: {said}" if title else said, x_axis_label=across, y_axis_label=up, **sides,
-                      aspect_ratio=float(np.clip(wide / tall, 0.7, 2.2)), min_height=300)
-        shown = fig.image(name, x=sides["x_range"].start, y=sides["y_range"].start, source=source,
-                          dw=sides["x_range"].end - sides["x_range"].start,
-                          dh=sides["y_range"].end - sides["y_range"].start, color_mapper=colours)
-        fig.add_tools(models.HoverTool(renderers=[shown], tooltips=tips))
-        fig.add_layout(models.ColorBar(color_mapper=colours, title=label, height=12), "below")
-        tabs.append(models.TabPanel(child=fig, title=said))
+        fig = figures[said] = _map(f"{title}: {said}" if title else said, figures, every_lat if lat.ndim == 1 else None)
+        (left, wide), (low, tall) = _extent(x), _extent(y)
+        shown = fig.image(name, x=left, dw=wide, y=low, dh=tall, source=source, color_mapper=colours)
+        fig.add_tools(models.HoverTool(renderers=[shown], tooltips=tips, attachment="vertical"))
+        if lat.ndim == 1:
+            _degrees(fig.xaxis, lon, x)
+            _degrees(fig.yaxis, lat, y)
     if country:
-        _outlines([tab.child for tab in tabs])
-    return models.Tabs(tabs=tabs, sizing_mode="stretch_width")
+        _outlines(figures.values(), lambda values: np.interp(values, lon, x, np.nan, np.nan),
+                  lambda values: np.interp(values, lat, y, np.nan, np.nan))
+    return _tabs(figures, colours, label)
 
 
 def score_map(scores, stations, metric="r", kind="simulated", title=""):
     """Where a score is high, station by station; arguments as of `smlib.plots.conus_stations.score_map`.
 
-    Returns
-    -------
-    bokeh.models.UIElement
-        A map behind a tab for each of `scores`; under the pointer the station, its network and its number.
+    A map behind a tab for each of `scores`; under the pointer the station, its network and its number.
     """
     known(kind)
     many = scores if isinstance(scores, dict) else {LABELS[metric]: scores}
     every = np.concatenate([one[metric].to_numpy(float) for one in many.values()])
     colours = _colours(every, {"bias": SIGNED_WET, "r": "viridis"}.get(metric, "viridis_r"))
     places = stations[["lat", "lon"]].to_dataframe()[["lat", "lon"]]
-    sides = {"x_range": models.Range1d(*BOX[:2]), "y_range": models.Range1d(*BOX[2:])}
-    tabs = []
+    figures = {}
     for name, one in many.items():
         values = one[metric].dropna()
         at = places.loc[values.index]
@@ -164,29 +158,44 @@ def score_map(scores, stations, metric="r", kind="simulated", title=""):
             "site": list(map(str, values.index)), "lat": at["lat"].to_numpy(np.float32),
             "lon": at["lon"].to_numpy(np.float32), "score": values.to_numpy(np.float32),
             "network": list(map(str, stations["network"].sel(site=values.index).values))})
-        fig = _figure(f"{title}: {name} ({kind})" if title else f"{name} ({kind})", x_axis_label="longitude (°)",
-                      y_axis_label="latitude (°)", aspect_ratio=1.8, min_height=300, **sides)
+        fig = figures[name] = _map(f"{title}: {name} ({kind})" if title else f"{name} ({kind})", figures,
+                                   np.array(BOX[2:]))
         shown = fig.scatter("lon", "lat", source=source, size=9, line_color="black", line_width=0.5,
                             fill_color={"field": "score", "transform": colours}, level="overlay")
-        fig.add_tools(models.HoverTool(renderers=[shown], tooltips=[
+        fig.add_tools(models.HoverTool(renderers=[shown], attachment="vertical", tooltips=[
             ("station", "@site (@network)"), ("place", "@lat{0.00}° N, @lon{0.00}° E"),
             (LABELS[metric], "@score{0.000}")]))
-        fig.add_layout(models.ColorBar(color_mapper=colours, title=LABELS[metric], height=12), "below")
-        tabs.append(models.TabPanel(child=fig, title=name))
-    _outlines([tab.child for tab in tabs])
-    return models.Tabs(tabs=tabs, sizing_mode="stretch_width")
+    _outlines(figures.values())
+    return _tabs(figures, colours, LABELS[metric])
 
 
 def _figure(title, **kwargs):
-    fig = figure(title=title, tools=TOOLS.replace("xwheel", "wheel") if "aspect_ratio" in kwargs else TOOLS,
-                 active_drag="pan", sizing_mode="stretch_width", toolbar_location="above", **kwargs)
+    fig = figure(title=title, tools=TOOLS, active_drag="pan", sizing_mode="stretch_width", toolbar_location="above",
+                 **kwargs)
     fig.toolbar.logo = None
-    fig.toolbar.autohide = False
     fig.title.text_font_size = "13px"
+    fig.axis.axis_label_text_font_style = "normal"
+    fig.axis.axis_label_text_font_size = fig.axis.major_label_text_font_size = "12px"
     for axis in fig.axis:
-        axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px"
+        axis.ticker.desired_num_ticks = 5
     return fig
+
+
+def _map(title, others, lat):
+    """A map that moves with those before it, true to scale at its middle; of `lat` None, one of columns and rows."""
+    ranges = next(({"x_range": fig.x_range, "y_range": fig.y_range} for fig in others.values()),
+                  {name: models.DataRange1d(range_padding=0.02) for name in ("x_range", "y_range")})
+    across, up = ("column of the grid", "row of the grid") if lat is None else ("longitude (°)", "latitude (°)")
+    return _figure(title, height=460, match_aspect=True, x_axis_label=across, y_axis_label=up, **ranges,
+                   aspect_scale=1.0 if lat is None else float(1 / np.cos(np.radians(lat.mean()))))
+
+
+def _tabs(figures, colours, label):
+    look = {"title": label, "height": 12, "title_text_font_style": "normal"}
+    for fig in figures.values():
+        fig.add_layout(models.ColorBar(color_mapper=colours, **look), "below")
+    return models.Tabs(tabs=[models.TabPanel(child=fig, title=name) for name, fig in figures.items()],
+                       sizing_mode="stretch_width", stylesheets=[".bk-headers-wrapper { flex-wrap: wrap; }"])
 
 
 def _lines_by_day(panels, styles, title):
@@ -202,7 +211,7 @@ def _lines_by_day(panels, styles, title):
         frame = daily(frame.rename(columns=str)).astype(np.float32)
         rain = label == RAIN
         fig = _figure(title if number == 0 else "", x_axis_type="datetime", x_range=time, min_border_left=75,
-                      y_axis_label=label, height=170 if rain else 320 if len(panels) < 3 else 220)
+                      y_axis_label=label, height=190 if rain else 320 if len(panels) < 3 else 220)
         names = {f"line {k}": name for k, name in enumerate(frame)}
         source = models.ColumnDataSource({"time": frame.index.to_numpy()} | dict(
             zip(names, frame.to_numpy().T, strict=True)))
@@ -212,10 +221,10 @@ def _lines_by_day(panels, styles, title):
             renderers=drawn[:1], mode="vline", formatters={"@time": "datetime"}, line_policy="none",
             tooltips=[("day", "@time{%F}"), *((said, f"@{{{key}}}{{0.000}}{_unit(label)}")
                                               for key, said in names.items())]))
-        if len(names) > 1 or not rain:
+        if not rain:
             entries = [models.LegendItem(label=said, renderers=[one])
                        for said, one in zip(names.values(), drawn, strict=True)]
-            fig.add_layout(models.Legend(items=entries, click_policy="hide", ncols=2 if len(names) > 1 else 1,
+            fig.add_layout(models.Legend(items=entries, click_policy="hide", ncols=min(2, len(entries)),
                                          label_text_font_size="12px", border_line_color=None, margin=0), "below")
         figures.append(fig)
     figures[-1].xaxis.axis_label = "day"
@@ -227,15 +236,13 @@ def _lines_of(fig, source, frame, names, styles):
     drawn = []
     for key, said in names.items():
         look = styles[said]
-        dash = look["linestyle"]
-        drawn.append(fig.line("time", key, source=source, line_width=1.5 * look.get("linewidth", 1.0),
-                              line_color=matplotlib.colors.to_hex(look["color"]),
+        dash, colour = look["linestyle"], matplotlib.colors.to_hex(look["color"])
+        drawn.append(fig.line("time", key, source=source, line_width=1.5 * look.get("linewidth", 1.0), color=colour,
                               line_dash=DASHES[dash] if isinstance(dash, str) else [2 * int(d) for d in dash[1]]))
         known_day = np.concatenate([[False], frame[said].notna(), [False]])
         alone = known_day[1:-1] & ~known_day[:-2] & ~known_day[2:]
         if alone.any():
-            fig.scatter(frame.index[alone].to_numpy(), frame[said].to_numpy()[alone], size=4,
-                        color=matplotlib.colors.to_hex(look["color"]))
+            fig.scatter(frame.index[alone].to_numpy(), frame[said].to_numpy()[alone], size=4, color=colour)
     return drawn
 
 
@@ -262,17 +269,28 @@ def _colours(values, cmap):
     return models.LinearColorMapper(palette=palette, low=low, high=max(high, low + 1e-6), nan_color="#00000000")
 
 
-def _range(axis):
-    """From the outer edge of the first cell to that of the last."""
-    half = (axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5
-    return models.Range1d(float(axis[0] - half), float(axis[-1] + half))
+def _extent(places):
+    """Outer edge of the first cell, and the width of all."""
+    cell = places[1] - places[0] if len(places) > 1 else 1.0
+    return float(places[0] - cell / 2), float(cell * len(places))
 
 
-def _outlines(figures):
-    """Coast, lakes and states on maps of the United States, which share them."""
+def _degrees(axis, degrees, places):
+    """Label an axis in degrees that are not quite evenly spaced, as in an equal-area grid."""
+    if not np.allclose(degrees, places, atol=0.01 * abs(places[-1] - places[0])):
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(degrees[0], degrees[-1])
+        ticks = ticks[(ticks >= degrees[0]) & (ticks <= degrees[-1])]
+        at = list(map(float, np.interp(ticks, degrees, places)))
+        axis.ticker = models.FixedTicker(ticks=at)
+        axis.major_label_overrides = {place: f"{tick:g}" for place, tick in zip(at, ticks, strict=True)}
+
+
+def _outlines(figures, across=np.asarray, up=np.asarray):
+    """Coast, lakes and states of the United States on maps that share them; degrees go through `across` and `up`."""
     for lines, look in _lines():
-        apart = np.vstack([part for line in lines for part in (line, [[np.nan, np.nan]])]).astype(np.float32)
-        source = models.ColumnDataSource({"lon": apart[:, 0], "lat": apart[:, 1]})
+        apart = np.vstack([part for line in lines for part in (line, [[np.nan, np.nan]])])
+        source = models.ColumnDataSource({"lon": across(apart[:, 0]).astype(np.float32),
+                                          "lat": up(apart[:, 1]).astype(np.float32)})
         for fig in figures:
             fig.line("lon", "lat", source=source, color=matplotlib.colors.to_hex(look["color"]), line_width=1)
 
@@ -281,7 +299,3 @@ def _unit(label):
     """The unit at the end of a label, behind a space: "soil moisture (m³ m⁻³)" -> " m³ m⁻³"; none of (1)."""
     unit = label[label.rfind("(") + 1:-1] if label.endswith(")") else ""
     return f" {unit}" if unit not in ("", "1") else ""
-
-
-def _ordinal(number):
-    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
