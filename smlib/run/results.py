@@ -13,7 +13,7 @@ import pandas as pd
 
 from smlib import paths
 from smlib.run import alt as alternative
-from smlib.run import command, params
+from smlib.run import command, interactive, params
 
 COST = ("study", "model", "device", "metric", "value")
 SESSION = "session.json"  # what only the kernel knows of itself, for the manifest
@@ -144,6 +144,33 @@ class Run:
             # Without matplotlib's version in it, equal pixels are equal files.
             fig.savefig(partial, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
         return path
+
+    def interactive(self, name, layout, alt):
+        """Save a bokeh figure as ``results/interactive/<name>.json`` and return what a notebook shows of it.
+
+        A page shows it below the static figure of the same data, drawn when its reader asks for it; JupyterLab shows
+        the static one alone.
+
+        Parameters
+        ----------
+        name : str
+            The file's name, without suffix.
+        layout : bokeh.models.UIElement
+            Such as the functions of `smlib.plots.interactive` return.
+        alt : str
+            What it shows; if `simulated` is set, "Simulated." is added.
+
+        Raises
+        ------
+        ValueError
+            If `alt` is too short to describe a figure, or the figure too large for a page (`smlib.run.interactive`).
+        """
+        says = alternative.checked(alt)
+        says = (says if says[-1] in ".!?" else f"{says}.") + (" Simulated." if self.simulated else "")
+        path = self._place(name, ".json", "interactive")
+        text = interactive.item(name, layout)
+        _write(path, text + "\n")
+        return interactive.Shown(name, text, says)
 
     def opening(self, answer, data, paper="", kind=""):
         """What a page opens with: our answer, the data that it rests on. Staging moves it up to the question.

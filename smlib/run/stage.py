@@ -14,7 +14,7 @@ import nbformat
 import yaml
 
 from smlib import paths
-from smlib.run import execute, finished, manifest, page, params, reference
+from smlib.run import execute, finished, interactive, manifest, page, params, reference
 from smlib.run.params import RunError
 
 STAMP = ".rendered.json"
@@ -57,6 +57,8 @@ def stage(profile, folder):
         notebook = _clean(name, execute.notebook_of(run, name))
         page.frame(notebook, json.loads((run / execute.MANIFEST).read_text()))
         nbformat.write(notebook, target)
+        if interactive.shown_in(notebook):
+            interactive.copy_script(folder / "_extra" / "bokeh")
     reference.fill(folder / "reference")
     for settings in ("_config.yml", "_toc.yml"):
         shutil.copy2(paths.ROOT / settings, folder)
