@@ -254,6 +254,8 @@ def test_the_script_is_copied_only_if_a_page_needs_it(here, monkeypatch, has):
     cell = nbformat.v4.new_code_cell("x = 1", execution_count=1)
     cell.outputs = [nbformat.v4.new_output("display_data", data={"text/html": shown})]
     monkeypatch.setattr(stage.finished, "run", lambda name, profile: here.root)
+    monkeypatch.setattr(stage.page, "frame", lambda notebook, record: None)
+    (here.root / "manifest.json").write_text("{}")
     monkeypatch.setattr(stage, "_clean", lambda name, path: nbformat.v4.new_notebook(cells=[cell]))
     stage.stage("smoke", here.root / "stage")
     script = here.root / "stage" / "_extra" / "bokeh" / "bokeh.min.js"

@@ -40,7 +40,10 @@ def site_series(ds, site):
 
 
 def forecast_series(forecasts, observed, precipitation=None, title=""):
-    """Forecasts beside what was observed; arguments as of `smlib.plots.forecast_series`."""
+    """Forecasts beside what was `observed`, with `precipitation` above, under a `title`.
+
+    `forecasts` and the others are those of `smlib.plots.forecast_series`.
+    """
     if not isinstance(forecasts, pd.DataFrame):
         forecasts = forecasts.rename("forecast").to_dataframe().reset_index()
     once(forecasts, ["model", "time"], "select one site, level and lead")
@@ -54,7 +57,7 @@ def forecast_series(forecasts, observed, precipitation=None, title=""):
 
 
 def daily_metrics(table, metrics=("RMSE", "bias", "R2", "r"), title=""):
-    """Metrics over the cells of each day; arguments as of `smlib.plots.daily_metrics`.
+    """These `metrics` over the cells of each day, from the `table` of `smlib.plots.daily_metrics`, under a `title`.
 
     The axis of R2 goes down to the lowest value; zoom in to see the days near 1.
     """
