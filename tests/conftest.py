@@ -36,7 +36,7 @@ class Project:
         (root / "book" / "intro.md").write_text("# Intro\n\nText.\n")
         (root / "_config.yml").write_bytes((ROOT / "_config.yml").read_bytes())
         (root / "book" / "references.bib").write_text("")
-        for folder in ("_ext", "_extra"):
+        for folder in ("_ext", "_extra", "_static"):
             shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
         self.toc()
 

@@ -76,6 +76,8 @@
     box.setAttribute("aria-label", `Table ${count}, which scrolls`);
     table.replaceWith(box);
     box.append(table);
+    // DataTables leaves a mark on events (delegateTarget) that the theme's copy buttons would take for their own.
+    box.addEventListener("click", (event) => event.stopPropagation());
     filters(table, api);
   }
 
