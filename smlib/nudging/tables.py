@@ -12,6 +12,7 @@ from smlib.paths import DATA
 STUDY = "nudging"
 PRINTED = {"short-term": "fan2025_table2_short_term.csv", "long-term": "fan2025_table3_long_term.csv"}
 PRINTED_METRICS = ("MSE", "MAE", "R2", "RMSE", "r", "bias")
+SHOWN_METRICS = (*PRINTED_METRICS, "ubRMSE", "skill_persistence", "skill_climatology")
 
 
 def skill_table(sums, *, source, protocol, variant="", lead_d=np.nan, references=(), draws=1000, seed=0):
@@ -27,7 +28,7 @@ def skill_table(sums, *, source, protocol, variant="", lead_d=np.nan, references
     return table[list(COLUMNS)]
 
 
-def wide(skill, metrics=(*PRINTED_METRICS, "ubRMSE", "skill_persistence", "skill_climatology")):
+def wide(skill, metrics=SHOWN_METRICS):
     """A skill table as text, a row a model and a column a metric: ``value [low, high]``."""
     digits = {"MSE": 5, "RMSE": 4, "MAE": 4, "ubRMSE": 4, "bias": 4}
     rows = skill[skill["metric"].isin(metrics)]
