@@ -265,6 +265,8 @@ def test_the_script_is_copied_only_if_a_page_needs_it(here, monkeypatch, has):
     monkeypatch.setattr(stage.page, "frame", lambda notebook, record: None)
     (here.root / "manifest.json").write_text("{}")
     monkeypatch.setattr(stage, "_clean", lambda name, path: nbformat.v4.new_notebook(cells=[cell]))
+    monkeypatch.setattr(stage.page, "frame", lambda notebook, record: None)
+    (here.root / "manifest.json").write_text("{}")
     stage.stage("smoke", here.root / "stage")
     script = here.root / "stage" / "_extra" / "bokeh" / "bokeh.min.js"
     assert script.exists() == has
