@@ -74,7 +74,7 @@ def shapley_features(table, title=None):
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     targets = list(dict.fromkeys(table["target"]))
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
-    fig = figure(0.62 * len(features) * len(targets) + 3.0, 0.3 * len(models) + 3.2)
+    fig = figure(0.62 * len(features) * len(targets) + 3.0, 0.3 * len(models) + 4.0)
     axes = fig.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for ax, target in zip(axes, targets, strict=True):
         one = table[table["target"] == target].pivot(index="model", columns="feature", values="mean_abs")
