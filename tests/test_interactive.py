@@ -112,6 +112,12 @@ def test_ten_years_of_five_depths_stay_small():
     assert len(text(interactive.site_series(ds, "A"))) < 300_000
 
 
+def test_the_largest_maps_stay_below_what_a_page_may_hold():
+    layout = interactive.maps({str(k): RNG.uniform(0, 0.5, (250, 600)) for k in range(9)}, np.linspace(25, 50, 250),
+                              np.linspace(-125, -66, 600), country=True)
+    assert 300_000 < len(text(layout)) < embedding.MOST
+
+
 # what it holds ------------------------------------------------------------------------------------------------------
 
 def test_a_site_shows_every_value_and_its_gaps_stay_gaps():
@@ -176,7 +182,9 @@ def test_a_map_holds_the_cells_at_their_places_whichever_way_its_rows_run():
     assert image["x"]["value"] == -100.25 and image["dw"]["value"] == 4.5 and image["dh"]["value"] == 3.0
     turned = columns(text(interactive.maps({"one": field[::-1, ::-1]}, lat[::-1], lon[::-1])))
     np.testing.assert_array_equal(turned["field 0"][0], field.astype(np.float32))
-    assert len({str(objects(layout, "LinearColorMapper"))}) == 1  # one scale for both
+    (colours,) = objects(layout, "LinearColorMapper")  # one scale for both
+    assert colours["low"] < 0.05 and colours["high"] > 0.9
+    assert {one["aspect_scale"] for one in objects(layout, "Figure")} == {np.cos(np.radians(39.25))}
 
 
 def test_a_map_too_large_is_thinned_and_says_so(monkeypatch):
@@ -257,6 +265,8 @@ def test_the_script_is_copied_only_if_a_page_needs_it(here, monkeypatch, has):
     monkeypatch.setattr(stage.page, "frame", lambda notebook, record: None)
     (here.root / "manifest.json").write_text("{}")
     monkeypatch.setattr(stage, "_clean", lambda name, path: nbformat.v4.new_notebook(cells=[cell]))
+    monkeypatch.setattr(stage.page, "frame", lambda notebook, record: None)
+    (here.root / "manifest.json").write_text("{}")
     stage.stage("smoke", here.root / "stage")
     script = here.root / "stage" / "_extra" / "bokeh" / "bokeh.min.js"
     assert script.exists() == has

@@ -3,6 +3,7 @@
 import math
 import textwrap
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize, PowerNorm
@@ -11,7 +12,7 @@ from matplotlib.scale import AsinhScale
 
 from smlib.data.schema import VARIABLES
 from smlib.plots.series import MISSING
-from smlib.plots.style import MOISTURE, WET, figure, grid, house, in_order, ink
+from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink
 
 SIZE = "mean |Shapley value| (m³ m⁻³)"
 ROOT = 0.5       # colours of Shapley sizes go with the square root: moisture is many times the rest
@@ -73,7 +74,7 @@ def shapley_features(table, title=None):
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     targets = list(dict.fromkeys(table["target"]))
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
-    fig = figure(0.62 * len(features) * len(targets) + 3.0, 0.3 * len(models) + 3.2)
+    fig = figure(0.62 * len(features) * len(targets) + 3.0, 0.3 * len(models) + 4.0)
     axes = fig.subplots(1, len(targets), sharey=True, squeeze=False)[0]
     for ax, target in zip(axes, targets, strict=True):
         one = table[table["target"] == target].pivot(index="model", columns="feature", values="mean_abs")
@@ -245,7 +246,8 @@ def _wrapped(fig, text, letters):
 
 
 def _title(fig, *parts):
-    lines = [_wrapped(fig, part, 12) for part in parts if part]
+    letters = 11 * STYLE["figure.titlesize"] / matplotlib.rcParams["figure.titlesize"]
+    lines = [_wrapped(fig, part, letters) for part in parts if part]
     if lines:
         fig.suptitle("\n".join(lines))
 

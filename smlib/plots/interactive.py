@@ -18,7 +18,7 @@ from smlib.plots.style import METRICS, MOISTURE, SIGNED_WET, WET, daily, level_l
 
 RAIN = "precipitation (mm d⁻¹)"
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"  # the wheel zooms only when chosen, or the page would not scroll
-MOST_CELLS = 240_000  # of all maps of a figure together; about 1 MB of text where neighbours differ
+MOST_CELLS = 200_000  # of all maps of a figure together; about 1 MB of text where neighbours differ
 DASHES = {"-": "solid", "--": "dashed", ":": "dotted"}
 
 
@@ -34,8 +34,9 @@ def site_series(ds, site):
     if "precipitation" in one:
         panels = {RAIN: one["precipitation"].to_pandas().to_frame("precipitation")} | panels
     some = np.logical_or.reduce([frame.notna().any(axis=1) for frame in panels.values()])
-    days = moisture.index[some]
-    panels = {label: frame.loc[days[0]:days[-1]] for label, frame in panels.items()} if len(days) else panels
+    if some.any():
+        days = slice(*moisture.index[np.flatnonzero(some)[[0, -1]]])
+        panels = {label: frame.loc[days] for label, frame in panels.items()}
     return _lines_by_day(panels, styles, f"{site}, {ds.attrs.get('kind', '')}".rstrip(", "))
 
 
@@ -190,13 +191,13 @@ def _map(title, others, lat):
                   {name: models.DataRange1d(range_padding=0.02) for name in ("x_range", "y_range")})
     across, up = ("column of the grid", "row of the grid") if lat is None else ("longitude (°)", "latitude (°)")
     return _figure(title, height=460, match_aspect=True, x_axis_label=across, y_axis_label=up, **ranges,
-                   aspect_scale=1.0 if lat is None else float(1 / np.cos(np.radians(lat.mean()))))
+                   aspect_scale=1.0 if lat is None else float(np.cos(np.radians(np.mean(lat)))))
 
 
 def _tabs(figures, colours, label):
-    look = {"title": label, "height": 12, "title_text_font_style": "normal"}
+    look = {"color_mapper": colours, "title": label, "height": 12, "title_text_font_style": "normal"}
     for fig in figures.values():
-        fig.add_layout(models.ColorBar(color_mapper=colours, **look), "below")
+        fig.add_layout(models.ColorBar(**look), "below")
     return models.Tabs(tabs=[models.TabPanel(child=fig, title=name) for name, fig in figures.items()],
                        sizing_mode="stretch_width", stylesheets=[".bk-headers-wrapper { flex-wrap: wrap; }"])
 
@@ -218,8 +219,7 @@ def _lines_by_day(panels, styles, title):
         names = {f"line {k}": name for k, name in enumerate(frame)}
         source = models.ColumnDataSource({"time": frame.index.to_numpy()} | dict(
             zip(names, frame.to_numpy().T, strict=True)))
-        draw = _bars if rain else _lines_of
-        drawn = draw(fig, source, frame, names, styles)
+        drawn = (_bars if rain else _lines_of)(fig, source, frame, names, styles)
         fig.add_tools(models.HoverTool(
             renderers=drawn[:1], mode="vline", formatters={"@time": "datetime"}, line_policy="none",
             tooltips=[("day", "@time{%F}"), *((said, f"@{{{key}}}{{0.000}}{_unit(label)}")
@@ -250,14 +250,12 @@ def _lines_of(fig, source, frame, names, styles):
 
 
 def _bars(fig, source, frame, names, styles):
-    (key,) = names
-    values = frame.to_numpy()[:, 0]
+    (key,), values = names, frame.to_numpy()[:, 0]
     fig.y_range = models.Range1d(0, float(max(1.0, 1.08 * np.nanmax(values))) if np.isfinite(values).any() else 1.0)
     missing = np.flatnonzero(np.diff(np.concatenate([[0], np.isnan(values), [0]])))
-    half, day = np.timedelta64(12, "h"), np.timedelta64(1, "D")
-    days = frame.index.to_numpy()
-    fig.quad(left=days[missing[::2]] - half, right=days[missing[1::2] - 1] + day - half, bottom=0, top=fig.y_range.end,
-             color="#dddddd", hatch_pattern="/", hatch_color="#aaaaaa", level="underlay")
+    half, days = np.timedelta64(12, "h"), frame.index.to_numpy()
+    fig.quad(days[missing[::2]] - half, days[missing[1::2] - 1] + half, fig.y_range.end, 0, color="#dddddd",
+             hatch_pattern="/", hatch_color="#aaaaaa", level="underlay")
     return [fig.vbar("time", width=86_400_000, top=key, source=source, color="#3B6FA0", line_width=1)]
 
 

@@ -25,6 +25,8 @@ STYLE = {
     "figure.constrained_layout.h_pad": 0.07, "figure.constrained_layout.w_pad": 0.06,
 }
 DPI = 150
+PAGE = 6.5  # inches: the text column of the book in a window of 1200 pixels
+MOST_GROWN = 1.4  # times the size of type in STYLE; beyond, labels would crowd out what they label
 
 # Okabe and Ito's colours for the models that stand together most often, Tol's "muted" ones for the rest; every model
 # has a marker of its own as well, so that no figure relies on colour.
@@ -89,7 +91,12 @@ def house(draw):
 
 
 def figure(width, height):
-    """An empty figure of `width` by `height` inches, constrained layout, 150 dots an inch."""
+    """An empty figure of `width` by `height` inches, constrained layout, 150 dots an inch.
+
+    The page draws it PAGE inches wide: type grows with the width, so that it is about as large there in every figure.
+    """
+    grown = min(max(width / PAGE, 1.0), MOST_GROWN)
+    matplotlib.rcParams.update({key: STYLE[key] * grown for key in STYLE if key.endswith("size")})
     fig = HouseFigure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(fig)
     return fig
@@ -117,7 +124,8 @@ def grid(n, xlabel, ylabel, columns=3, width=3.3, height=2.6, extra=1.0):
 
 def legend(fig, handles, labels):
     """A legend under the panels, in as many columns as the width of the figure has room for."""
-    entry = 0.085 * max(map(len, labels)) + 0.6  # inches, about
+    size = matplotlib.rcParams["legend.fontsize"] / STYLE["legend.fontsize"]
+    entry = size * (0.085 * max(map(len, labels)) + 0.6)  # inches, about
     columns = max(1, min(len(labels), int(fig.get_figwidth() / entry)))
     fig.legend(handles, labels, loc="outside lower center", ncols=columns)
 
