@@ -16,8 +16,8 @@ def shortcuts(worth, units, title=None):
     ----------
     worth : pandas.DataFrame
         A row a shortcut: shortcut, study, kind ("measured" or "simulated"), worth, low, high (percent of RMSE; above 0
-        the shortcut flatters; NaN where there is no interval), printed, without and ``with_`` (percent of RMSE between the
-        models of the conclusion, NaN where there are none; ours are a number at the edge where they lie far off).
+        the shortcut flatters; NaN where there is no interval), printed, without and ``with_`` (percent of RMSE between
+        the models of the conclusion, NaN where there are none; ours are a number at the edge where they lie far off).
     units : pandas.DataFrame
         Columns shortcut, unit and worth: the sites or networks behind the interval, drawn small.
     title : str, optional
