@@ -17,6 +17,8 @@
     return loaded[path];
   }
 
+  const named = () => decodeURIComponent(location.hash.slice(1));
+
   // Tables ------------------------------------------------------------------------------------------------------------
 
   // The number that a cell begins with, as −0.012 or 1,234; null for other text, −∞ for no value.
@@ -37,9 +39,35 @@
     }
   }
 
-  function isGrid(table) {
+  // pandas writes a value once for several rows; each row can move alone once it stands in all of them.
+  function spread(table) {
     const rows = [...table.tBodies[0].rows];
-    return rows.every((row) => row.cells.length === rows[0].cells.length) && !table.tBodies[0].querySelector("[rowspan],[colspan]");
+    rows.forEach((row, at) => {
+      for (let column = 0; column < row.cells.length; column++) {
+        const cell = row.cells[column];
+        const below = rows.slice(at + 1, at + cell.rowSpan);
+        cell.removeAttribute("rowspan");
+        for (const other of below) {
+          const copy = cell.cloneNode(true);
+          copy.removeAttribute("id");
+          other.insertBefore(copy, other.cells[column] ?? null);
+        }
+      }
+    });
+  }
+
+  // pandas names the index in a row of its own under the columns; one row of titles holds both.
+  function joinTitles(table) {
+    const [titles, names] = [...table.tHead.rows].slice(-2);
+    const index = table.tBodies[0].rows[0].querySelectorAll("th").length;
+    if (!names || titles.cells.length !== names.cells.length) return;
+    if (!index || [...names.cells].slice(index).some((cell) => cell.textContent.trim())) return;
+    [...names.cells].slice(0, index).forEach((cell, column) => {
+      const title = titles.cells[column];
+      if (title.textContent.trim()) title.append(document.createElement("br"));
+      title.append(...cell.childNodes);
+    });
+    names.remove();
   }
 
   function filters(table, api) {
@@ -60,9 +88,26 @@
       row.append(label);
     });
     if (row.children.length) table.closest(".dt-container").prepend(row);
+    return [...row.querySelectorAll("select")];
+  }
+
+  // A row that the address names is shown, whatever its table is searched for.
+  function show(api, choices) {
+    const row = api.rows().nodes().toArray().find((one) => one.id && one.id === named());
+    if (!row) return;
+    if (!row.isConnected) {
+      choices.forEach((choice) => {
+        choice.value = "";
+        choice.dispatchEvent(new Event("change"));
+      });
+      api.search("").draw();
+    }
+    row.scrollIntoView({ block: "center" });
   }
 
   function enhance(table, count) {
+    spread(table);
+    joinTitles(table);
     mark(table);
     const words = { search: "Search this table: ", zeroRecords: "No row has this." };
     const api = new DataTable(table, {
@@ -78,19 +123,24 @@
     box.append(table);
     // DataTables leaves a mark on events (delegateTarget) that the theme's copy buttons would take for their own.
     box.addEventListener("click", (event) => event.stopPropagation());
-    filters(table, api);
+    // DataTables gives a click a property that the theme's copy buttons take for theirs, if it comes as far as them.
+    api.table().container().addEventListener("click", (event) => event.stopPropagation());
+    const choices = filters(table, api);
+    window.addEventListener("hashchange", () => show(api, choices));
   }
 
   async function tables() {
     const all = [...document.querySelectorAll("article table")].filter((table) => table.tBodies.length && table.tHead);
-    const long = all.filter((table) => table.id === "claims" || table.tBodies[0].rows.length > LONG).filter(isGrid);
+    const long = all.filter((table) => table.id === "claims" || table.tBodies[0].rows.length > LONG)
+      .filter((table) => !table.tBodies[0].querySelector("[colspan]"));
     if (long.length) {
       await load("tables/dataTables.min.js");
       DataTable.ext.errMode = "throw";
       long.forEach((table, i) => enhance(table, i + 1));
     }
     // A link to a row: its table may have begun to scroll after the browser went there.
-    if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+    const place = document.getElementById(named());
+    place?.scrollIntoView({ block: place.closest("tbody") ? "center" : "start" });
     // Whoever has no mouse scrolls by the arrow keys, which need the focus.
     for (const box of document.querySelectorAll("article .output, article pre, article .pst-scrollable-table-container"))
       if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
