@@ -46,13 +46,6 @@ def site(html_folder):
         def log_message(self, *_):
             pass
 
-        def do_GET(self):
-            if self.path == "/favicon.ico":  # Chromium's own question, once a session; the book has no icon
-                self.send_response(204)
-                self.end_headers()
-            else:
-                super().do_GET()
-
     handler = functools.partial(Quiet, directory=str(html_folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
