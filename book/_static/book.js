@@ -123,8 +123,6 @@
     box.append(table);
     // DataTables leaves a mark on events (delegateTarget) that the theme's copy buttons would take for their own.
     box.addEventListener("click", (event) => event.stopPropagation());
-    // DataTables gives a click a property that the theme's copy buttons take for theirs, if it comes as far as them.
-    api.table().container().addEventListener("click", (event) => event.stopPropagation());
     const choices = filters(table, api);
     window.addEventListener("hashchange", () => show(api, choices));
   }
