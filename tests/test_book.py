@@ -164,15 +164,15 @@ def _long_tables(page):
 
 
 UNBOXED = """[...document.querySelectorAll("article table")].map((table, i) => [i, table])
-    .filter(([, table]) => table.tHead && table.tBodies[0].rows.length > 12)
+    .filter(([, table]) => table.tHead && table.tBodies[0].rows.length > 12 && !table.closest("#this-run"))
     .filter(([, table]) => {
         for (let box = table.parentElement; box && box.tagName !== "ARTICLE"; box = box.parentElement)
             if (getComputedStyle(box).overflowY === "auto" && box.clientHeight <= 600) return false;
         return true;
     }).map(([i, table]) => [i, table.tBodies[0].rows.length])"""
 UNSORTED = """[...document.querySelectorAll("article table")].filter(table => table.tHead
-    && table.tBodies[0].rows.length > 12 && !table.querySelector("tbody [colspan]") && !table.closest(".dt-container"))
-    .length"""
+    && table.tBodies[0].rows.length > 12 && !table.querySelector("tbody [colspan]")
+    && !table.closest("#this-run") && !table.closest(".dt-container")).length"""
 # What a column is sorted by: numbers if it has them, otherwise its text in lower case.
 COLUMN_VALUES = """(table, column) => [...table.tBodies[0].rows].map(row => row.cells[column])
     .map(cell => "order" in cell.dataset ? Number(cell.dataset.order) : cell.textContent.trim().toLowerCase())"""

@@ -128,7 +128,8 @@
   }
 
   async function tables() {
-    const all = [...document.querySelectorAll("article table")].filter((table) => table.tBodies.length && table.tHead);
+    const all = [...document.querySelectorAll("article table")].filter((table) => table.tBodies.length && table.tHead
+      && !table.closest("#this-run")); // a run's manifest is read from top to bottom
     const long = all.filter((table) => table.id === "claims" || table.tBodies[0].rows.length > LONG)
       .filter((table) => !table.tBodies[0].querySelector("[colspan]"));
     if (long.length) {
