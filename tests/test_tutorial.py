@@ -128,7 +128,6 @@ def done(tmp_path_factory):
 def follow(project):
     """(command, what it printed, what the page says that it prints or None) of each bash block of the page."""
     shutil.copytree(ROOT / "data", project.root / "data", dirs_exist_ok=True, ignore=shutil.ignore_patterns("local"))
-    shutil.copytree(ROOT / "book" / "_static", project.root / "book" / "_static")
     (project.root / "book" / "stations").mkdir()
     shutil.copy2(ROOT / "book" / "stations" / "compare.ipynb", project.root / "book" / "stations")
     write(project.root / "my" / "stations")
