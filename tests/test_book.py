@@ -155,7 +155,7 @@ def _long_tables(page):
         before = table.evaluate(COLUMN_VALUES, column)
         for direction in ("ascending", "descending"):
             head.click()
-            sorted_so = table.locator(f"th[data-dt-column='{column}'][aria-sort='{direction}']")
+            sorted_so = table.locator(f"th[data-dt-column='{column}'][aria-sort='{direction}']").first
             sorted_so.wait_for(state="attached", timeout=5000)
             values = table.evaluate(COLUMN_VALUES, column)
             if values != sorted(before, reverse=direction == "descending"):
