@@ -74,3 +74,12 @@ def test_a_reader_is_not_run_when_what_it_reads_failed(pages, monkeypatch):
     with pytest.raises(RunError, match="1 of 3 notebooks failed, see above: part/one"):
         stage.build("smoke")
     assert ran == [["part/one", "part/two"]]
+
+
+def test_the_source_tells_what_kind_the_data_are(pages, monkeypatch):
+    for source, kind in (("embedded", "measured"), ("twin", "simulated")):
+        monkeypatch.setattr(finished, "record", lambda name, profile, source=source: {"source": source})
+        assert finished.kind("part/one", "smoke") == kind
+    monkeypatch.setattr(finished, "record", lambda name, profile: {"source": "/my/maps"})
+    with pytest.raises(RunError, match="part/one: the source '/my/maps' .* does not tell"):
+        finished.kind("part/one", "smoke")

@@ -7,7 +7,7 @@ import json
 
 import pandas as pd
 
-from smlib.run import execute, manifest, params
+from smlib.run import execute, manifest, page, params
 from smlib.run.params import RunError
 
 
@@ -66,3 +66,13 @@ def tables(profile, table="skill"):
 def record(name, profile):
     """The manifest of that run, a dict (see `manifest.record`)."""
     return json.loads((run(name, profile) / execute.MANIFEST).read_text())
+
+
+def kind(name, profile):
+    """Whether the data of that run are "measured" or "simulated"; `RunError` if its source does not tell."""
+    manifest_of = record(name, profile)
+    found = page.kind_of(manifest_of)
+    if found is None:
+        raise RunError(f"{name}: the source {manifest_of['source']!r} of its {profile} run does not tell whether its "
+                       "data are measured or simulated")
+    return found
