@@ -53,6 +53,14 @@ def test_a_papers_answer_out_of_printed_tables_stands_behind_ours(record):
     assert said.index("**The paper's answer**: 3.") == said.index("**Our runs.** No.") + 1
 
 
+def test_the_numbers_behind_an_answer_are_folded_below_it(record):
+    notebook = executed(OPENING | {"detail": "R² is 0.5."})
+    page.frame(notebook, record)
+    said = notebook.cells[0].source.split("\n\n")
+    folded = ":::{dropdown} Our runs in numbers\nR² is 0.5.\n:::"
+    assert said.index(folded) == said.index("**Our runs.** No.") + 1
+
+
 def test_a_page_without_an_opening_still_says_its_run(record):
     notebook = executed()
     page.frame(notebook, record)
@@ -104,7 +112,10 @@ def test_what_a_run_opens_with_is_checked(here):
     shown = run.opening("**Our runs.** No.", "**Data.** Measured: a.")
     assert shown.data == "**Our runs.** No.\n\n**Data.** Measured: a."
     assert shown.metadata["opening"]["kind"] == "measured"
+    assert run.opening("**Our runs.** " + 190 * "n", "**Data.** Measured.", detail="R² is 0.5.").data.endswith(
+        "n\n\nR² is 0.5.\n\n**Data.** Measured.")
     for words in (("No.", "**Data.** Measured."), ("**Our runs.** No.", "Measured."),
-                  ("**Our runs.** No.", "**Data.** Measured.", "Yes."), ("**Our runs.** No.", "**Data.** Simulated.")):
+                  ("**Our runs.** No.", "**Data.** Measured.", "Yes."), ("**Our runs.** No.", "**Data.** Simulated."),
+                  ("**Our runs.** " + 191 * "n", "**Data.** Measured.")):
         with pytest.raises(ValueError, match="opening"):
             run.opening(*words)

@@ -108,11 +108,13 @@ def _take_opening(notebook):
 
 
 def _front(lines, line, opening):
-    """The first cell: title, `line`, the question, our answer, the rest (the paper's answer), the data."""
+    """The first cell: title, `line`, the question, our answer, its numbers, the rest (the paper's answer), the data."""
     at = next(i for i, text in enumerate(lines) if text.startswith("# ")) + 1
     rest = "\n".join(lines[at:]).strip("\n").split("\n\n")
     question = next((i for i, text in enumerate(rest) if text.startswith("**Question.**")), -1) + 1
-    text = [*rest[:question], opening.get("answer"), opening.get("paper"), *rest[question:], opening.get("data")]
+    detail = opening.get("detail") and f":::{{dropdown}} Our runs in numbers\n{opening['detail']}\n:::"
+    text = [*rest[:question], opening.get("answer"), detail, opening.get("paper"), *rest[question:],
+            opening.get("data")]
     return "\n\n".join(filter(None, ["\n".join(lines[:at]), line, *text])) + "\n"
 
 

@@ -16,6 +16,7 @@ from smlib.run import alt as alternative
 from smlib.run import command, interactive, params
 
 COST = ("study", "model", "device", "metric", "value")
+ANSWER = 200  # characters of an answer, two lines of a page
 SESSION = "session.json"  # what only the kernel knows of itself, for the manifest
 
 
@@ -172,19 +173,21 @@ class Run:
         _write(path, text + "\n")
         return interactive.Shown(name, text, says)
 
-    def opening(self, answer, data, paper="", kind=""):
+    def opening(self, answer, data, paper="", kind="", detail=""):
         """What a page opens with: our answer, the data that it rests on. Staging moves it up to the question.
 
         Parameters
         ----------
         answer : str
-            Markdown out of the run's tables; begins with ``**Our runs.**``.
+            Markdown out of the run's tables; begins with ``**Our runs.**`` and has at most 200 characters.
         data : str
             Markdown on the data; begins with ``**Data.**`` and says whether they are measured or simulated.
         paper : str, optional
             ``**The paper's answer**``, where it is drawn from printed tables; else it stands in the page's first cell.
         kind : str, optional
             measured, simulated or both; by default what `simulated` says.
+        detail : str, optional
+            Markdown: the numbers behind the answer, which a page shows folded below it.
 
         Returns
         -------
@@ -193,14 +196,17 @@ class Run:
         Raises
         ------
         ValueError
-            If a part lacks its label, or the data do not say what they are.
+            If a part lacks its label, the answer is too long, or the data do not say what they are.
         """
         from IPython.display import Markdown  # here, for not every process of a run shows something
 
-        parts = {"answer": answer, "paper": paper, "data": data}
+        parts = {"answer": answer, "detail": detail, "paper": paper, "data": data}
         for name, label in (("answer", "**Our runs.**"), ("data", "**Data.**"), ("paper", "**The paper")):
             if not parts[name].startswith(label if name != "paper" or paper else ""):
                 raise ValueError(f"opening: {name} must begin with {label}, not {parts[name][:40]!r}")
+        if len(re.sub(r"[*`]", "", answer)) > ANSWER:
+            raise ValueError(f"opening: the answer has more than {ANSWER} characters, what explains it is `detail`: "
+                             f"{answer!r}")
         kind = kind or ("simulated" if self.simulated else "measured")
         if kind.split()[0] not in data.lower():
             raise ValueError(f"opening: the data do not say that they are {kind}: {data!r}")
