@@ -5,8 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from smlib.data.schema import DRIVERS, VARIABLES
+from smlib.evaluate.answers import counted, fitting, items, signed
 
-MOST_NAMED = 4  # sites that a sentence names
+NAMES = {VARIABLES[name].symbol: name.replace("_", " ") for name in DRIVERS}
 
 
 def correlation(ds, site):
@@ -82,7 +83,7 @@ def days_to_forget(acf, below=1 / np.e):
 
 
 def memory_answer(correlations, memory, max_lag):
-    """The page's answer as Markdown: how long moisture remembers, and what goes along with it.
+    """The page's answer and the numbers behind it, both Markdown: how long moisture remembers, what goes with it.
 
     Parameters
     ----------
@@ -93,21 +94,48 @@ def memory_answer(correlations, memory, max_lag):
     max_lag : int
         Days, the longest lag that was looked at.
     """
-    r, days = memory["r_1_day"], memory["days"]
-    text = (f"**Our runs.** Moisture remembers: over {len(memory)} levels the correlation with the day before is "
-            f"{r.median():.3f} in the median ({r.min():.3f} to {r.max():.3f})")
-    if days.notna().any():
-        text += f", and it falls below 1/e after {days.min():.0f} to {days.max():.0f} days"
-    if days.isna().any():
-        text += f", at {int(days.isna().sum())} levels not within {max_lag} days"
-    best = []
+    r, days, many = memory["r_1_day"], memory["days"].dropna(), counted(len(memory), "level")
+    strongest, lines = _strongest(correlations), []
+    open_ = len(memory) - len(days)
+    span = f"{signed(r.median(), 3)} ({signed(r.min(), 3)} to {signed(r.max(), 3)})"
+    until = "" if days.empty else f" and falls below 1/e after {_range(days)} days"
+    later = f", at {open_} of {many} not within {max_lag}" if open_ and len(days) else (
+        f" and stays above 1/e for {max_lag} days" if open_ else "")
+    name, n = _most_frequent(strongest)
+    along = f" It goes most with {name} at {n} of {counted(len(strongest), 'site')}." if len(strongest) else ""
+    lines.append(f"Correlation with the day before, median over {many}: {span}.")
+    lines += [f"{site}, level {level}{_depth(depth)}: " + (
+        f"not below 1/e within {max_lag} days." if np.isnan(forgets) else f"below 1/e after {forgets:.0f} days.")
+        for site, level, depth, forgets in memory[["site", "level", "depth_m", "days"]].itertuples(index=False)]
+    lines += [f"{row.site}: of the other variables the uppermost level goes most with {row.variable} "
+              f"(r = {signed(row.r)})." for row in strongest.itertuples()]
+    begins = f"The correlation of moisture with its day before is {span}"
+    return fitting((f"{begins}{until}{later}.{along}", f"{begins}{until}{later}.", f"{begins}.")), items(lines)
+
+
+def _strongest(correlations):
+    """Which other variable the uppermost level goes most with: DataFrame site, variable, r; sites without one lack."""
+    rows = []
     for site, corr in correlations.items():
         levels = [name for name in corr if name.startswith("SM ")]
         others = corr.loc[levels[0]].drop(levels).dropna() if levels else pd.Series(dtype=float)
         if len(others):
-            name = others.abs().idxmax()
-            best.append(f"{name} at {site} ({others[name]:.2f})")
-    if best:
-        shown = best if len(best) <= MOST_NAMED else [*best[:MOST_NAMED], f"and so on for {len(correlations)} sites"]
-        text += f". Of the other variables the uppermost level goes along most with {', '.join(shown)}"
-    return text.replace("(-", "(−") + "."
+            rows.append((str(site), others.abs().idxmax(), others[others.abs().idxmax()]))
+    return pd.DataFrame(rows, columns=["site", "variable", "r"])
+
+
+def _most_frequent(strongest):
+    """The variable that is the strongest at most sites, without its level, and their number; of ties the first."""
+    if strongest.empty:
+        return "", 0
+    names = strongest["variable"].str.split(" ").str[0].value_counts(sort=False)
+    return NAMES.get(names.idxmax(), names.idxmax()), int(names.max())
+
+
+def _range(days):
+    low, high = (f"{days.agg(end):.0f}" for end in ("min", "max"))
+    return low if low == high else f"{low} to {high}"
+
+
+def _depth(depth_m):
+    return "" if np.isnan(depth_m) else f" ({depth_m:.2f} m)"

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from smlib.evaluate.answers import counted, fitting, items, listed, signed, within
 from smlib.evaluate.entrants import SUFFIX
 from smlib.models import BASELINES, MODELS
 from smlib.paths import DATA
@@ -47,27 +48,106 @@ def against(skill, reference="persistence"):
     return table.reset_index()
 
 
+def leaders(skill):
+    """Who is best at each lead by the median R2 over sites, of the models that are no baselines: a row a lead.
+
+    Columns: lead_d; ``best``, its ``r2`` with ``low`` and ``high``; the R2 of ``persistence`` and ``climatology``, the
+    latter over ``climatology_sites`` of ``sites``; ``models``, and how many are ``above`` persistence; at how many
+    ``levels`` the best is surely ``better`` and ``worse`` than persistence; ``beaten_by``, the better baseline if the
+    best is not above it, else empty. Climatology counts there if it could be scored at all sites. A lead without a
+    score of persistence or of any model has no row.
+    """
+    rows = skill[(skill["site"] == "all") & (skill["variant"] == "median") & (skill["metric"] == "R2")]
+    counts, found = against(skill).set_index(["lead_d", "model"]), []
+    for lead, here in rows.groupby("lead_d"):
+        here = here.set_index("model")
+        known, r2 = here.reindex(BASELINES), here["value"].drop(BASELINES, errors="ignore").dropna()
+        persistence, climatology = known.loc["persistence"], known.loc["climatology"]
+        if r2.empty or np.isnan(persistence["value"]):
+            continue
+        best = r2.idxmax()
+        comparable = known["value"].where(known["n"] == persistence["n"]).dropna()
+        won = counts.reindex([(lead, best)]).iloc[0]
+        found.append({
+            "lead_d": int(lead), "best": best, "r2": r2[best], "low": here.loc[best, "low"],
+            "high": here.loc[best, "high"], "persistence": persistence["value"], "climatology": climatology["value"],
+            "climatology_sites": climatology["n"], "sites": int(persistence["n"]), "models": len(r2),
+            "above": int((r2 > persistence["value"]).sum()),
+            **{name: int(np.nan_to_num(won[name])) for name in ("better", "worse", "levels")},
+            "beaten_by": comparable.idxmax() if r2[best] <= comparable.max() else ""})
+    return pd.DataFrame(found)
+
+
 def answer(skill):
-    """The page's answer as Markdown: the best entrant by median R2 over sites, and how often it beats persistence.
+    """The page's answer and the numbers behind it, both Markdown: which model is best at each lead, and is it better
+    than persistence?
 
     Needs persistence among the models.
     """
-    middle = skill[(skill["site"] == "all") & (skill["variant"] == "median") & (skill["metric"] == "R2")]
-    counts = against(skill)
-    counts = counts[~counts["model"].isin(BASELINES)].set_index(["lead_d", "model"])
-    said = []
-    for lead, rows in middle.groupby("lead_d"):
-        rows = rows.set_index("model")["value"]
-        models = rows.drop([b for b in BASELINES if b in rows])
-        best, above = models.idxmax(), int((models > rows["persistence"]).sum())
-        won = counts.loc[(lead, best)]
-        said.append(f"At {_days(lead)} {best} has the highest median R² over sites, {models.max():.3f}; persistence "
-                    f"has {rows['persistence']:.3f}, and {above} of {len(models)} models are above it. The skill of "
-                    f"{best} against persistence is surely above 0 at {int(won['better'])} of {int(won['levels'])} "
-                    f"levels and surely below at {int(won['worse'])}.")
-    sites = skill.loc[skill["site"] != "all", "site"].nunique()
-    return ("**Our runs.** " + " ".join(said) + f" (Sites: {sites}; the levels of a site are not independent, and the "
-            "best of many models is partly the luckiest.)")
+    table = leaders(skill)
+    if table.empty:
+        return fitting(["No lead could be scored: the moisture did not vary on the test days."]), ""
+    ends = table.iloc[sorted({0, len(table) - 1})]
+    return fitting(_who_leads(table, rows, sure) for rows, sure in (
+        (table, True), (ends, True), (table.tail(1), True), (table.tail(1), False))), items([
+            *(_lead_in_numbers(row) for row in table.itertuples()),
+            f"{counted(skill.loc[skill['site'] != 'all', 'site'].nunique(), 'site')}; the levels of a site are not "
+            "independent, and the best of many models is partly the luckiest."])
+
+
+def _who_leads(table, rows, sure):
+    """The answer with the leads of `rows`, those first at which a baseline is not beaten."""
+    digits = 2 + bool((rows["r2"].round(2) == rows["persistence"].round(2)).any())
+    lost, won, said = rows[rows["beaten_by"] != ""], rows[rows["beaten_by"] == ""], []
+    unsaid = (table["beaten_by"] != "").sum() - len(lost)
+    if unsaid:
+        said.append(f"At {unsaid} other of {counted(len(table), 'lead')} no model beats the baselines.")
+    for name, here in lost.groupby("beaten_by", sort=False):
+        said.append(f"No model beats {name} {_ahead(here)} (median R² {_values(here[name], digits)}; best: "
+                    f"{_by_model(here, digits)}).")
+    if len(won) and won["best"].nunique() == 1:
+        said.append(f"{won['best'].iloc[0]} has the highest median R² {_ahead(won)} ({_values(won['r2'], digits)}; "
+                    f"persistence {_values(won['persistence'], digits)})")
+    elif len(won):
+        said.append(f"Highest median R²: {_by_model(won, digits, leads=True)}; persistence "
+                    f"{_values(won['persistence'], digits)}")
+    if len(won):
+        said[-1] += f"; surely better than it at {_levels(won, 'better')}." if sure else "."
+    if sure and won["worse"].any():
+        said[-1] = f"{said[-1][:-1]}, worse at {', '.join(map(str, won['worse']))}."
+    return " ".join(said)
+
+
+def _by_model(rows, digits, leads=False):
+    groups = [(name, here) for name, here in rows.groupby("best", sort=False)]
+    return ", ".join(f"{name} {_values(here['r2'], digits)}"
+                     + (f" ({', '.join(map(str, here['lead_d']))} d)" if leads else "") for name, here in groups)
+
+
+def _values(values, digits):
+    return ", ".join(signed(value, digits) for value in values)
+
+
+def _ahead(rows):
+    leads = rows["lead_d"].tolist()
+    return f"{listed(leads)} {'day' if leads == [1] else 'days'} ahead"
+
+
+def _levels(rows, name):
+    """2, 2, 1 of 8 levels; where the number of levels differs, 2 of 8, 1 of 7 levels."""
+    if rows["levels"].nunique() == 1:
+        return f"{', '.join(map(str, rows[name]))} of {counted(rows['levels'].iloc[0], 'level')}"
+    return ", ".join(f"{n} of {levels}" for n, levels in zip(rows[name], rows["levels"], strict=True)) + " levels"
+
+
+def _lead_in_numbers(row):
+    climatology = "" if np.isnan(row.climatology) else f", climatology {signed(row.climatology, 3)}" + (
+        "" if row.climatology_sites == row.sites else f" (of {int(row.climatology_sites)} of {row.sites} sites)")
+    return (f"{counted(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
+            f"{within(row.low, row.high)}; persistence has {signed(row.persistence, 3)}{climatology}. Above "
+            f"persistence {'is' if row.above == 1 else 'are'} {row.above} of {counted(row.models, 'model')}. The skill "
+            f"of {row.best} against persistence is surely above 0 at {row.better} of {counted(row.levels, 'level')} and "
+            f"surely below at {row.worse}.")
 
 
 def printed_means(skill):
@@ -120,7 +200,3 @@ def _text(value, low, high, digits):
 
 def _level(depth_m, variant):
     return variant if pd.isna(depth_m) else f"{depth_m:.2f} m"
-
-
-def _days(lead):
-    return f"{lead} day" if lead == 1 else f"{lead} days"
