@@ -7,7 +7,7 @@ import xarray as xr
 from test_bootstrap import ar1
 
 from smlib.data.schema import with_attributes
-from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget
+from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget, memory_answer
 
 
 def moisture(n=20_000):
@@ -55,3 +55,21 @@ def test_days_to_forget_a_process_of_known_memory():
 def test_a_lag_that_cannot_be_is_an_error(lag):
     with pytest.raises(ValueError, match="max_lag must be 1 to 19999"):
         autocorrelation(moisture(), lag)
+
+
+def test_the_answer_on_memory_by_hand():
+    memory = pd.DataFrame({"site": ["A", "A", "B"], "level": [1, 2, 1], "depth_m": [0.05, np.nan, 0.1],
+                           "r_1_day": [0.9, 0.98, 0.95], "days": [5.0, np.nan, 20.0]})
+    rows = pd.DataFrame([[1, -0.7, 0.2]], index=["SM 1"], columns=["SM 1", "TS 3", "P"])
+    answer, detail = memory_answer({"A": rows, "B": rows}, memory, 60)
+    assert answer == ("**Our runs.** Correlation of moisture with its day before: 0.950 (0.900 to 0.980); below 1/e after "
+                      "5 to 20 days, at 1 of 3 levels not within 60. It goes most with soil temperature at 2 of 2 sites.")
+    assert "- A, level 1 (0.05 m): below 1/e after 5 days." in detail and "- A, level 2: not below" in detail
+    assert "- B: of the other variables the uppermost level goes most with TS 3 (r = −0.70)." in detail
+    drivers = ("TA", "TS 1", "SW", "LW", "RH", "WS", "P")
+    ties = {f"a site with a long name, {name}": rows.set_axis(["SM 1", name, "x"], axis=1)[["SM 1", name]]
+            for name in drivers}
+    assert len(memory_answer(ties, memory, 3000)[0]) <= 204
+    none = memory_answer({"A": rows[["SM 1"]]}, memory[1:2], 1)[0]
+    assert none == ("**Our runs.** Correlation of moisture with its day before: 0.980 (0.980 to 0.980); not below 1/e "
+                    "within 1 day.")

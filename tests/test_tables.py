@@ -47,9 +47,65 @@ def test_against_counts_only_what_the_interval_says(skill):
 
 
 def test_answer_says_what_the_table_says(skill):
-    text = answer(skill)
-    assert "At 1 day RF has the highest median R² over sites, 0.880; persistence has 0.925, and 0 of 2 models" in text
-    assert "surely above 0 at 1 of 2 levels and surely below at 0" in text and "Sites: 2" in text
+    said, text = answer(skill)
+    assert said == "**Our runs.** No model beats persistence 1 day ahead (median R² 0.93; best: RF 0.88)."
+    assert "1 day ahead: RF has the highest median R² over sites, 0.880" in text and "persistence has 0.925. " in text
+    assert "Above persistence are 0 of 2 models" in text and "\n- 2 sites; " in text
+    assert "surely above 0 at 1 of 2 levels and surely below at 0" in text
+
+
+def entries(scores, worse=0):
+    """A skill table of one site with 88 levels, 22 of them surely better: (lead, model) -> R2, persistence at 0.5."""
+    rows = []
+    for (lead, model), value in scores.items():
+        rows.append(row(model, value, site="all", variant="median", lead_d=lead))
+        for k in range(0 if model == "persistence" else 88):
+            low, high = (0.1, 0.3) if k < 22 else (-0.3, -0.1) if k < 22 + worse else (-0.1, 0.1)
+            rows.append(row(model, (low + high) / 2, low, high, metric="skill_persistence", lead_d=lead, depth_m=float(k)))
+    return pd.DataFrame(rows)
+
+
+def test_the_answer_names_the_leader_of_each_lead():
+    skill = entries({(1, "persistence"): 0.5, (1, "RF"): 0.8, (1, "ELM"): 0.6, (3, "persistence"): 0.4, (3, "RF"): 0.45,
+                     (3, "ELM"): 0.7, (7, "persistence"): 0.1, (7, "RF"): 0.6, (7, "ELM"): 0.5}, worse=1)
+    assert answer(skill)[0] == ("**Our runs.** Highest median R²: RF 0.80, 0.60 (1, 7 d), ELM 0.70 (3 d); persistence "
+                                "0.50, 0.40, 0.10; surely better than it at 22, 22, 22 of 88 levels, worse at 1, 1, 1.")
+    alone = answer(skill[skill["lead_d"] == 7])[0]
+    assert alone == ("**Our runs.** RF has the highest median R² 7 days ahead (0.60; persistence 0.10); surely better than "
+                     "it at 22 of 88 levels, worse at 1.")
+
+
+def test_a_lost_lead_is_said_first_and_close_scores_get_a_third_digit():
+    skill = entries({(1, "persistence"): 0.9712, (1, "RF"): 0.9738, (7, "persistence"): 0.6, (7, "RF"): 0.5})
+    said = answer(skill)[0]
+    assert said == ("**Our runs.** No model beats persistence 7 days ahead (median R² 0.600; best: RF 0.500). RF has the "
+                    "highest median R² 1 day ahead (0.974; persistence 0.971); surely better than it at 22 of 88 levels.")
+
+
+def test_a_climatology_of_all_sites_counts_and_one_of_fewer_does_not():
+    scores = {(1, "persistence"): 0.3, (1, "climatology"): 0.7, (1, "RF"): 0.6}
+    assert "No model beats climatology 1 day ahead (median R² 0.70; best: RF 0.60)" in answer(entries(scores))[0]
+    fewer = entries(scores)
+    fewer.loc[fewer["model"] == "climatology", "n"] = 50
+    assert "RF has the highest" in answer(fewer)[0] and "climatology 0.700 (of 50 of 100 sites)" in answer(fewer)[1]
+
+
+@pytest.mark.parametrize("leads", [[1], [1, 3, 7], [30, 60, 90], list(range(1, 21))])
+@pytest.mark.parametrize("lost", ["none", "all", "middle", "first"])
+@pytest.mark.parametrize("scale", [1, -12345])
+def test_the_answer_fits_whatever_the_names_and_leads(leads, lost, scale):
+    names = ["CNN-with-LSTM (increment)", "Transformer (increment)", "CNN-with-LSTM"]
+    skill = entries({(lead, name): scale * ((0.55 if scale > 0 else 0.45) if name == names[k % 3] else 0.5) + 0.2 * (
+        -1 if loses(lost, k, leads) and name != "persistence" else 0) * abs(scale)
+        for k, lead in enumerate(leads) for name in ["persistence", *names]}, worse=60)
+    said = answer(skill)[0]
+    assert "persistence" in said and len(said.replace("*", "")) <= 200
+    beaten = sum(loses(lost, k, leads) for k in range(len(leads)))
+    assert ("No model beats" in said.split(".")[2] + said.split(".")[1] or "no model beats" in said) == (beaten > 0)
+
+
+def loses(lost, k, leads):
+    return {"none": False, "all": True, "middle": 0 < k < len(leads) - 1, "first": k == 0}[lost]
 
 
 def test_every_model_of_the_paper_is_printed(skill):

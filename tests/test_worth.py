@@ -76,10 +76,17 @@ def test_the_lead_of_one_model_over_another_and_its_sign():
 def test_the_answer_sorts_by_what_the_interval_says():
     table = pd.DataFrame({"shortcut": ["up", "down", "none", "few"], "worth": [5.0, -5, 1, 9],
                           "low": [1.0, -9, -2, np.nan], "high": [9.0, -1, 4, np.nan], "first_changes": [0, 0, 2, 0],
-                          "cases": 3})
-    said = worth.answer(table)
+                          "cases": 3, "conclusion": "a before b", "printed": 4.0, "without": [-1.0, 2, 3, np.nan],
+                          "with": [1.0, 2, 1, np.nan]})
+    answer, said = worth.answer(table)
+    assert answer == ("**Our runs.** 1 of 4 shortcuts surely flatters the RMSE, most of all up (5.0 %); 1 surely worsens "
+                      "it; 1 may be worth nothing; 1 has no interval. A shortcut turns the paper's conclusion round in "
+                      "1 of 3.")
     assert "percent: up 5.0 [1.0, 9.0]." in said and "worse: down −5.0 [−9.0, −1.0]." in said
     assert "nothing: none 1.0 [−2.0, 4.0]." in said and "interval: few 9.0." in said and "none in 2 of 3" in said
+    assert "With up the conclusion (a before b) turns round: −1.0 % without, 1.0 % with it (printed 4.0 %)." in said
+    long = table.assign(shortcut="scored against its own estimate", low=1.0, high=9.0)
+    assert "most of all scored against its own estimate" in worth.answer(long)[0]
 
 
 # What maths expects

@@ -7,6 +7,7 @@ import pandas as pd
 
 from smlib.claims.estimates import CANNOT_BE_TOLD, DOES_NOT_HOLD, HOLDS
 from smlib.claims.verdicts import COLUMNS, counts
+from smlib.evaluate.answers import counted, fitting, items
 
 PAGE = "synthesis/claims"
 FILTERED = ("study", "verdict")  # columns that a script of the book offers a choice of
@@ -79,17 +80,21 @@ def number(value):
 
 
 def answer(table):
-    """How many claims have which verdict, as Markdown."""
+    """How many claims have which verdict, and where two protocols disagree: answer and detail, both Markdown."""
     total = table["verdict"].value_counts()
-    said = (f"**Our runs.** Of {len(table)} verdicts on {table['id'].nunique()} claims, {total.get(HOLDS, 0)} say that "
-            f"the claim holds, {total.get(DOES_NOT_HOLD, 0)} that it does not, and {total.get(CANNOT_BE_TOLD, 0)} that "
-            "it cannot be told.")
-    apart = two_protocols(table)
-    if len(apart):
-        words = "; ".join(f"`{name}` ({', '.join(one['protocol'] + ': ' + one['verdict'])})"
-                          for name, one in apart.groupby("id", sort=False))
-        said += f" The protocols disagree on {apart['id'].nunique()}: {words}."
-    return said
+    n, apart = table["id"].nunique(), two_protocols(table)
+    holds = total.get(HOLDS, 0)
+    said = (f"{holds} {'says' if holds == 1 else 'say'} that the claim holds, {total.get(DOES_NOT_HOLD, 0)} that it "
+            f"does not, and {total.get(CANNOT_BE_TOLD, 0)} that it cannot be told.")
+    many = apart["id"].nunique()
+    protocols = f" The protocols disagree on {counted(many, 'claim')}." if many else ""
+    by_study = counts(table).set_index("study")
+    lines = [f"{study}: " + ", ".join(f"{name} {number}" for name, number in row.items())
+             for study, row in by_study.iterrows()]
+    lines += [f"The protocols disagree on `{name}` ({', '.join(one['protocol'] + ': ' + one['verdict'])})."
+              for name, one in apart.groupby("id", sort=False)]
+    return fitting([f"Of {counted(len(table), 'verdict')} on {counted(n, 'claim')}, {said}{protocols}"]), \
+        items(lines)
 
 
 def two_protocols(table):

@@ -9,6 +9,7 @@ from smlib.evaluate.credibility import (
     implied_std,
     in_printed_range,
     inside_range,
+    world_answer,
 )
 from smlib.evaluate.entrants import entrant, split_variant, tidy, untidy
 from smlib.evaluate.explore import autocorrelation, correlation, days_to_forget, memory_answer
@@ -22,4 +23,5 @@ __all__ = ["COLUMNS", "METRICS", "PRODUCT_METRICS", "against", "against_stations
            "behaviour", "beside_print", "blocks", "compare", "correlation", "daily_loss", "days_to_forget",
            "diebold_mariano", "drying_time", "entrant", "friedman", "implied_std", "in_printed_range", "inside_range",
            "memory_answer", "order_kept", "over_sites", "pooled", "printed_by_depth", "printed_means", "score",
-           "site_ratio", "split_variant", "target_effect", "tidy", "untidy", "wide"]
+           "site_ratio", "split_variant", "target_effect", "tidy", "untidy", "wide",
+           "world_answer"]

@@ -56,3 +56,8 @@ def signed(value, digits=2, plus=False):
 def within(low, high, digits=2):
     """A 95 % interval in brackets behind its value, or nothing where there is none."""
     return f" [{signed(low, digits)}, {signed(high, digits)}]" if np.isfinite([low, high]).all() else ""
+
+
+def seconds(value):
+    """Seconds as text, two significant digits below 10 s."""
+    return f"{value:,.0f} s" if value >= 10 else f"{value:.2g} s"

@@ -5,27 +5,26 @@ import html
 import pandas as pd
 
 from smlib.evaluate import audit, printed
+from smlib.evaluate.answers import counted
 
 
-def answer(frame, std=None, common=None):
-    """The page's answer as Markdown.
-
-    Parameters
-    ----------
-    frame : DataFrame from `audit.comparisons`
-    std, common : what `audit.implied` returns, where its paper is among the audited ones
-    """
+def answer(frame):
+    """The page's answer as Markdown, in two lines; `frame` is that of `audit.comparisons`."""
     total = audit.summary(frame).sum(numeric_only=True)
-    rest = ("every other one has its reason below" if not total["unexplained"] else
-            f"**{total['unexplained']} of them are not explained**")
-    words = (f"**Our audit.** Of {total['comparisons']:,} comparisons of printed numbers {total['fails']} fail by more "
-             f"than rounding allows: {total['listed']} are of the oddities that `data/published/README.md` lists, and "
-             f"{rest}.")
-    if std is None:
-        return words
-    agree = ((std["low"] <= common[1]) & (std["high"] >= common[0])).sum()
-    return words + (f" {agree} of the {len(std)} rows of scores in {printed.CITED['fan2025']} imply one standard "
-                    f"deviation of the truth, {common[0]:.5f} to {common[1]:.5f} m³ m⁻³.")
+    fails, bare, known = (int(total[name]) for name in ("fails", "unexplained", "listed"))
+    rest = (f"**{bare} more {'has' if bare == 1 else 'have'} no explanation**" if bare else
+            "each of the others has its reason below")
+    return (f"**Our audit.** {counted(fails, 'comparison')} of {total['comparisons']:,} between printed numbers "
+            f"{'fails' if fails == 1 else 'fail'} by more than rounding: {known} {'is' if known == 1 else 'are'} of "
+            f"the oddities in `data/published/README.md`, {rest}.")
+
+
+def one_truth(std, common):
+    """How many rows imply one standard deviation of the truth, as Markdown; std and common are of `audit.implied`."""
+    agree = int(((std["low"] <= common[1]) & (std["high"] >= common[0])).sum())
+    return (f"{agree} of the {counted(len(std), 'row')} of scores in {printed.CITED['fan2025']} "
+            f"{'implies' if agree == 1 else 'imply'} one standard deviation of the truth, {common[0]:.5f} to "
+            f"{common[1]:.5f} m³ m⁻³.")
 
 
 def rules(frame):

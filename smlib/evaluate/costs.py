@@ -5,10 +5,12 @@ Everything is taken from the tables of finished runs; nothing is timed here.
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from smlib.evaluate.answers import counted, fitting, items, listed, seconds, signed, within
 from smlib.evaluate.printed import CITED
 
 COLUMNS = ["study", "task", "source", "model", "device", "parameters", "train_s", "forecast_s", "reference", "skill",
@@ -23,6 +25,7 @@ RECORDS = {
     "correction/improve": ("training_s", "", "a network of stage 2, its share of all that were trained together"),
 }
 SURFACE = "0-10 cm"  # the layer whose networks are compared where a study has several
+KINDS = {"embedded": "measured", "measured": "measured", "twin": "simulated", "simulated": "simulated"}  # of sources
 NAMES = {"stage 2": "MLSTM"}  # in a cost table -> in a skill table
 
 
@@ -159,32 +162,52 @@ def without_cost(skill, cost):
 
 
 def answer(table):
-    """The page's answer as Markdown: whether the dearest model of a task is its best, and how good the two are."""
-    said, wins = [], 0
+    """The page's answer and the numbers behind it, both Markdown: is the dearest model of a task its best, and is the
+    best better than the reference?"""
     groups = [group for _, group in _priced(table).groupby(["study", "task", "source", "device"], sort=False)]
+    best = pd.DataFrame([group.loc[group["skill"].idxmax()] for group in groups], columns=table.columns)
     several = [group for group in groups if len(group) > 1]
-    for group in groups:
-        best, dearest = (group.loc[group[name].idxmax()] for name in ("skill", "train_s"))
-        where = f"- {best['study']}, {best['task']} ({best['source']}, {best['device']}), against {best['reference']}: "
-        says = f"{best['model']} has skill {_signed(best['skill'])} for {_s(best['train_s'])} of training"
-        if len(group) == 1:
-            said.append(f"{where}{says}; no other model is timed.")
-        elif dearest["model"] == best["model"]:
-            wins += 1
-            said.append(f"{where}{says}, the best and the dearest of {len(group)}.")
-        else:
-            said.append(f"{where}{says}, the best of {len(group)}; the dearest, {dearest['model']}, has "
-                        f"{_signed(dearest['skill'])} for {_s(dearest['train_s'])}.")
-    return (f"**Our runs.** Of {len(several)} tasks with more than one model timed, the dearest model is the best in "
-            f"{wins}:\n\n" + "\n".join(said))
+    wins = sum(group["skill"].idxmax() == group["train_s"].idxmax() for group in several)
+    lost, sure = int((best["skill"] <= 0).sum()), int((best["low"] > 0).sum())
+    first = f"In {lost} of {counted(len(best), 'task')} no timed model beats the reference. " if lost else ""
+    dearest = f"The dearest is the best in {wins} of {len(several)} that time several"
+    beats = f"the best surely beats the reference in {sure} of {best['low'].notna().sum()} with an interval"
+    if not lost:
+        dearest = f"The dearest model is the best in {wins} of {counted(len(several), 'task')} that time several"
+    return fitting([f"{first}{dearest}; {beats}."]), items(map(_in_numbers, groups))
 
 
-def _signed(value):
-    return f"{value:+.2f}".replace("-", "−")
+def _in_numbers(group):
+    best, dearest = (group.loc[group[name].idxmax()] for name in ("skill", "train_s"))
+    says = (f"{best['study']}, {best['task']} ({best['source']}, {best['device']}), against {best['reference']}: "
+            f"{best['model']} has skill {signed(best['skill'], plus=True)}{within(best['low'], best['high'])} for "
+            f"{seconds(best['train_s'])} of training")
+    if len(group) == 1:
+        return f"{says}; no other model is timed."
+    if dearest["model"] == best["model"]:
+        return f"{says}, the best and the dearest of {len(group)}."
+    return (f"{says}, the best of {len(group)}; the dearest, {dearest['model']}, has "
+            f"{signed(dearest['skill'], plus=True)} for {seconds(dearest['train_s'])}.")
 
 
-def _s(value):
-    return f"{value:,.0f} s" if value >= 10 else f"{value:.2g} s"
+def about(table, profile):
+    """The line about the data as Markdown, and their kind in words.
+
+    Raises
+    ------
+    ValueError
+        If a source does not tell whether its data are measured or simulated.
+    """
+    kinds = table["source"].map(KINDS)
+    if kinds.isna().any():
+        raise ValueError(f"measured or simulated? the source {table.loc[kinds.isna(), 'source'].iloc[0]!r} does not "
+                         f"tell; known: {', '.join(KINDS)}")
+    said = "; ".join(f"{kind}: {listed(dict.fromkeys(here['study']))}" for kind, here in
+                     table.groupby(kinds, sort=False))
+    return (f"**Data.** {said[0].upper()}{said[1:]}; the finished runs of the profile `{profile}`. Seconds are those "
+            "of the machine and the day of each run, with whatever else ran there; the first network that a process "
+            "trains pays for its start as well. The device tells a core (cpu) from a GPU (cuda)."
+            ), " and ".join(dict.fromkeys(kinds))
 
 
 def printed_cost(table):
@@ -205,12 +228,13 @@ def shown(table):
     def column(name, form):
         return ["–" if pd.isna(value) else form(value) for value in order[name]]
 
-    within = [f" ({_signed(low)} to {_signed(high)})" if np.isfinite(low) else "" for low, high in
+    plus = partial(signed, plus=True)
+    spans = [f" ({plus(low)} to {plus(high)})" if np.isfinite(low) else "" for low, high in
               order[["low", "high"]].to_numpy()]
     return pd.DataFrame({
         "study": order["study"], "model": order["model"],
-        "skill": [text + more for text, more in zip(column("skill", _signed), within, strict=True)],
-        "training": column("train_s", _s), "forecast": column("forecast_s", _s),
+        "skill": [text + more for text, more in zip(column("skill", plus), spans, strict=True)],
+        "training": column("train_s", seconds), "forecast": column("forecast_s", seconds),
         "parameters": column("parameters", "{:,.0f}".format), "device": order["device"].replace("", "–"),
         "front": order["front"].map({True: "yes", False: ""}), "task": order["task"],
         "reference": order["reference"], "source": order["source"]})

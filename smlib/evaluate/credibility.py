@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from smlib.evaluate.answers import counted, fitting, items, signed
 from smlib.evaluate.explore import autocorrelation
 from smlib.evaluate.metrics import METRICS
 
@@ -161,3 +162,34 @@ def inside_range(measured, simulated, columns):
 def implied_std(table):
     """Standard deviation of the truth, m3 m-3, that rows of printed RMSE and R2 imply: RMSE / sqrt(1 - R2)."""
     return table["rmse"] / np.sqrt(1 - table["r2"])
+
+
+def world_answer(within, inside, columns, fits, auxiliaries, spread):
+    """The page's answer on how like the measured world is, and the numbers behind it, both Markdown.
+
+    Parameters
+    ----------
+    within : bool Series by twin; whether its weather is within 15 % of print
+    inside : DataFrame of `inside_range`
+    columns : list of str; its statistics
+    fits : DataFrame of `in_printed_range`
+    auxiliaries : DataFrame network, variable, printed, simulated; correlations with in-situ moisture
+    spread : DataFrame soil moisture, pooled_std, departure; the first row is that of print
+    """
+    table = inside[columns].astype(bool)
+    held, of = int(table.to_numpy().sum()), table.size
+    scores, all_scores = int(fits["inside"].sum()), int(fits["count"].sum())
+    signs = int((np.sign(auxiliaries["printed"]) == np.sign(auxiliaries["simulated"])).sum())
+    parts = [f"{held} of {counted(of, 'measured statistic')} {'lies' if held == 1 else 'lie'} within the simulated range",
+             f"{scores} of {counted(all_scores, 'product score')} within the printed one",
+             f"{signs} of {counted(len(auxiliaries), 'auxiliary', 'auxiliaries')} {'goes' if signs == 1 else 'go'} with "
+             "moisture by the printed sign"]
+    lines = [f"{int(within.sum())} of {counted(len(within), 'twin')} have their weather within 15 % of print."]
+    lines += [f"{row.site}, level {row.level}: {int(table.loc[row.Index].sum())} of {counted(len(columns), 'statistic')} "
+              "within the range of the simulated stations." for row in inside.itertuples()]
+    lines += [f"{row._1}: the pooled standard deviation is {row.pooled_std:.4f} m³ m⁻³, {signed(100 * row.departure, 1)}"
+              " % off the printed one." for row in spread.iloc[1:].itertuples()]
+    least = fits[fits["inside"] < fits["count"]]
+    lines += [f"{row.product}, {row.metric}: {row.inside} of {row.count} values lie within the printed range."
+              for row in least.itertuples(name="Row")]
+    return fitting(["; ".join(parts[:n]) + "." for n in (3, 2, 1)]), items(lines)

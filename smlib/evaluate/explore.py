@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from smlib.data.schema import DRIVERS, VARIABLES
-from smlib.evaluate.answers import counted, fitting, items, signed
+from smlib.evaluate.answers import counted, fitting, items, listed, signed
 
 NAMES = {VARIABLES[name].symbol: name.replace("_", " ") for name in DRIVERS}
 
@@ -98,18 +98,19 @@ def memory_answer(correlations, memory, max_lag):
     strongest, lines = _strongest(correlations), []
     open_ = len(memory) - len(days)
     span = f"{signed(r.median(), 3)} ({signed(r.min(), 3)} to {signed(r.max(), 3)})"
-    until = "" if days.empty else f" and falls below 1/e after {_range(days)} days"
+    until = "" if days.empty else f"; below 1/e after {_range(days)} days"
     later = f", at {open_} of {many} not within {max_lag}" if open_ and len(days) else (
-        f" and stays above 1/e for {max_lag} days" if open_ else "")
-    name, n = _most_frequent(strongest)
-    along = f" It goes most with {name} at {n} of {counted(len(strongest), 'site')}." if len(strongest) else ""
+        f"; not below 1/e within {counted(max_lag, 'day')}" if open_ else "")
+    names, n = _most_frequent(strongest)
+    along = f" It goes most with {listed(names)} at {n} of {counted(len(strongest), 'site')}" + (
+        " each." if len(names) > 1 else ".") if names else ""
     lines.append(f"Correlation with the day before, median over {many}: {span}.")
     lines += [f"{site}, level {level}{_depth(depth)}: " + (
-        f"not below 1/e within {max_lag} days." if np.isnan(forgets) else f"below 1/e after {forgets:.0f} days.")
+        f"not below 1/e within {counted(max_lag, 'day')}." if np.isnan(forgets) else f"below 1/e after {counted(int(forgets), 'day')}.")
         for site, level, depth, forgets in memory[["site", "level", "depth_m", "days"]].itertuples(index=False)]
     lines += [f"{row.site}: of the other variables the uppermost level goes most with {row.variable} "
               f"(r = {signed(row.r)})." for row in strongest.itertuples()]
-    begins = f"The correlation of moisture with its day before is {span}"
+    begins = f"Correlation of moisture with its day before: {span}"
     return fitting((f"{begins}{until}{later}.{along}", f"{begins}{until}{later}.", f"{begins}.")), items(lines)
 
 
@@ -125,11 +126,9 @@ def _strongest(correlations):
 
 
 def _most_frequent(strongest):
-    """The variable that is the strongest at most sites, without its level, and their number; of ties the first."""
-    if strongest.empty:
-        return "", 0
-    names = strongest["variable"].str.split(" ").str[0].value_counts(sort=False)
-    return NAMES.get(names.idxmax(), names.idxmax()), int(names.max())
+    """The variables that are the strongest at most sites, without their level, and the number of these sites."""
+    many = strongest["variable"].str.split(" ").str[0].value_counts(sort=False)
+    return [NAMES[name] for name in many.index[many == many.max()]], int(many.max()) if len(many) else 0
 
 
 def _range(days):

@@ -146,8 +146,8 @@ def _lead_in_numbers(row):
     return (f"{counted(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
             f"{within(row.low, row.high)}; persistence has {signed(row.persistence, 3)}{climatology}. Above "
             f"persistence {'is' if row.above == 1 else 'are'} {row.above} of {counted(row.models, 'model')}. The skill "
-            f"of {row.best} against persistence is surely above 0 at {row.better} of {counted(row.levels, 'level')} and "
-            f"surely below at {row.worse}.")
+            f"of {row.best} against persistence is surely above 0 at {row.better} of {counted(row.levels, 'level')} "
+            f"and surely below at {row.worse}.")
 
 
 def printed_means(skill):

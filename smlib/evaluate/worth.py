@@ -9,6 +9,8 @@ import pandas as pd
 from scipy import stats
 from scipy.integrate import quad
 
+from smlib.evaluate.answers import counted, fitting, items, signed, within
+
 PAIRS = ("shortcut", "study", "kind", "unit", "case", "model", "counted", "rmse", "r2", "rmse_leaky", "r2_leaky")
 MIN_UNITS = 3  # of two, t with one degree of freedom says that anything may be
 
@@ -72,26 +74,43 @@ def by_unit(pairs):
 
 
 def answer(table):
-    """What `summary` says, as Markdown: which shortcuts flatter, which may be worth nothing, what they decide."""
-    def listed(rows):
-        return "; ".join(f"{row.shortcut} {_signed(row.worth)}" + (
-            f" [{_signed(row.low)}, {_signed(row.high)}]" if np.isfinite(row.low) else "") for row in rows.itertuples())
+    """What `summary` and `beside_conclusion` say: the page's answer and the numbers behind it, both Markdown.
 
+    Which shortcuts flatter, which may be worth nothing, and which conclusions of the papers have another sign with them
+    than without.
+    """
     sure = np.isfinite(table["low"])
-    groups = ((sure & (table["low"] > 0), "Flatter the RMSE, in percent"),
-              (sure & (table["high"] < 0), "Make the score worse"),
-              (sure & (table["low"] <= 0) & (table["high"] >= 0), "May be worth nothing"),
+    up, down = sure & (table["low"] > 0), sure & (table["high"] < 0)
+    open_ = sure & ~up & ~down
+    told = table[np.isfinite(table[["without", "with"]].astype(float)).all(axis=1)]
+    turned = told[(told["without"] > 0) != (told["with"] > 0)]
+    flatter = "flatters" if up.sum() == 1 else "flatter"
+    said = f"{up.sum()} of {counted(len(table), 'shortcut')} surely {flatter} the RMSE"
+    most = ""
+    if up.any():
+        first = table.loc[table["worth"].where(up).idxmax()]
+        most = f", most of all {first['shortcut']} ({signed(first['worth'], 1)} %)"
+    rest = [f"{n} surely {'worsens' if n == 1 else 'worsen'} it" for n in [int(down.sum())] if n]
+    rest += [f"{open_.sum()} may be worth nothing"] if open_.any() else []
+    rest += [f"{(~sure).sum()} {'has' if (~sure).sum() == 1 else 'have'} no interval"] if not sure.all() else []
+    falls = f" A shortcut turns the paper's conclusion round in {len(turned)} of {len(told)}." if len(told) else ""
+    groups = ((up, "Flatter the RMSE, in percent"), (down, "Make the score worse"), (open_, "May be worth nothing"),
               (~sure, "Of too few units for an interval"))
-    said = [f"{words}: {listed(table[of].sort_values('worth', ascending=False))}." for of, words in groups if of.any()]
+    lines = [f"{words}: {'; '.join(map(_row, table[of].sort_values('worth', ascending=False).to_dict('records')))}."
+             for of, words in groups if of.any()]
     changed = table[table["first_changes"] > 0]
-    said.append("Another model comes first " + "; ".join(
-        f"with {row.shortcut} in {row.first_changes} of {row.cases} cases" for row in changed.itertuples()) + "."
-        if len(changed) else "No shortcut changes which model comes first.")
-    return "**Our runs.** " + " ".join(said)
+    lines.append("Another model comes first " + "; ".join(
+        f"with {row.shortcut} in {row.first_changes} of {counted(row.cases, 'case')}" for row in changed.itertuples())
+        + "." if len(changed) else "No shortcut changes which model comes first.")
+    lines += [f"With {row['shortcut']} the conclusion ({row['conclusion']}) turns round: "
+              f"{signed(row['without'], 1)} % without, {signed(row['with'], 1)} % with it (printed "
+              f"{signed(row['printed'], 1)} %)." for _, row in turned.iterrows()]
+    return fitting(f"{said}{words}.{falls}" for words in (
+        most + "".join(f"; {one}" for one in rest), most, "")), items(lines)
 
 
-def _signed(number):
-    return f"{number:.1f}".replace("-", "−")
+def _row(row):
+    return f"{row['shortcut']} {signed(row['worth'], 1)}{within(row['low'], row['high'], 1)}"
 
 
 def _check(pairs):

@@ -1,7 +1,7 @@
 """The station study: from one canonical dataset to forecasts of every model at every level, scored on the same days."""
 
 from smlib.stations.forecast import Forecasts, Study, forecast_all
-from smlib.stations.levels import Level, check_settings, prepare, prepare_all, seed_of
+from smlib.stations.levels import Level, about, check_settings, prepare, prepare_all, seed_of
 from smlib.stations.tables import (
     best_forecasts,
     compare_pairs,
@@ -11,5 +11,5 @@ from smlib.stations.tables import (
     skill_table,
 )
 
-__all__ = ["Forecasts", "Level", "Study", "best_forecasts", "check_settings", "compare_pairs", "cost_table",
+__all__ = ["Forecasts", "Level", "Study", "about", "best_forecasts", "check_settings", "compare_pairs", "cost_table",
            "forecast_all", "forecast_table", "level_table", "prepare", "prepare_all", "seed_of", "skill_table"]

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 
 from smlib.data.windows import LOOKBACK
-from smlib.models import NETWORKS, network_of
+from smlib.evaluate.answers import counted, fitting, items, seconds, signed, within
+from smlib.evaluate.tables import leaders
+from smlib.models import BASELINES, NETWORKS, network_of
 from smlib.train import Member, train, train_ensemble
 
 STUDY_NETWORKS, STUDY_EPOCHS = 3750, 1500  # of each kind, in Wang et al. (2024): 30 sites x 5 depths x 25 repetitions
@@ -69,16 +71,65 @@ def accuracy_and_cost(skill, cost, metric="fit_s"):
     return table[["model", "lead_d", "cost", "value", "low", "high"]].reset_index(drop=True)
 
 
-def answer(shared, converged):
-    """The page's answer as Markdown."""
-    total_alone, total = shared["study_alone_h"].sum(), shared["study_ensemble_h"].sum()
+def answer(skill, cost, shared, converged):
+    """The page's answer and the numbers behind it, both Markdown.
+
+    Parameters
+    ----------
+    skill, cost : DataFrame
+        From `smlib.stations.skill_table` and `smlib.stations.cost_table`.
+    shared, converged : DataFrame
+        From `alone_and_together` and `convergence`.
+    """
+    of = cost[cost["metric"] == "fit_s"].set_index("model")["value"]
+    dearest = of.drop(BASELINES, errors="ignore").idxmax()
+    table, early = leaders(skill), np.average(converged["too_early"], weights=converged["fits"])
+    late = f"{early:.0%} of network fits had not converged."
+    return fitting([f"{words} {late}" for words in _dearest(table, of, dearest)]), items(
+        [*_skill_for_seconds(table, of), *_sizes(cost), *_alone_or_together(shared), _too_early(converged, early)])
+
+
+def _dearest(table, of, dearest):
+    """Whether the dearest model is the best: two sentences, then one of them."""
+    if table.empty:
+        return [f"No lead could be scored; the dearest model is {dearest} ({seconds(of[dearest])} a fit)."]
+    lost, last = int((table["beaten_by"] != "").sum()), table.iloc[-1]
+    first = f"No model beats the baselines at {lost} of {counted(len(table), 'lead')}. " if lost else ""
+    wins = int((table["best"] == dearest).sum())
+    said = (f"{first}The dearest model, {dearest} ({seconds(of[dearest])} a fit), leads at {wins} of "
+            f"{counted(len(table), 'lead')};")
+    scores = f"median R² {signed(last['r2'])}, persistence {signed(last['persistence'])}."
+    ahead = f"{counted(last['lead_d'], 'day')} ahead {last['best']}"
+    return [f"{said} {ahead} ({seconds(of[last['best']])}) has {scores}", f"{said} {ahead} has {scores}",
+            f"{first}{ahead} has {scores}"]
+
+
+def _skill_for_seconds(table, of):
+    return [f"{counted(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
+            f"{within(row.low, row.high)}, for {seconds(of[row.best])} a fit; persistence has "
+            f"{signed(row.persistence, 3)}." for row in table.itertuples()]
+
+
+def _sizes(cost):
+    size = cost[cost["metric"] == "parameters"].set_index("model")["value"]
+    return [] if size.empty else [f"Weights of a network: {size.min():,.0f} ({size.idxmin()}) to {size.max():,.0f} "
+                                  f"({size.idxmax()})."]
+
+
+def _alone_or_together(shared):
     low, high = shared.loc[shared["ratio"].idxmin()], shared.loc[shared["ratio"].idxmax()]
+    alone, together = shared["study_alone_h"].sum(), shared["study_ensemble_h"].sum()
+    times = f"{low['ratio']:.1f} times ({low['model']})" + (
+        f" to {high['ratio']:.1f} times ({high['model']})" if len(shared) > 1 else "")
+    return [f"A member of an ensemble takes {times} less time than the same network trained alone by the loop of this "
+            "package on the same core.",
+            f"At these rates, {STUDY_NETWORKS * len(shared):,} networks (the paper's {STUDY_NETWORKS:,} of each kind "
+            f"that was run here) at {STUDY_EPOCHS:,} epochs would take {alone:,.0f} hours alone and {together:,.0f} in "
+            "ensembles, of one core or of the GPU."]
+
+
+def _too_early(converged, early):
     worst = converged.loc[converged["too_early"].idxmax()]
-    early = np.average(converged["too_early"], weights=converged["fits"])
-    return (f"**Our runs.** A member of an ensemble takes {low['ratio']:.1f} times ({low['model']}) to "
-            f"{high['ratio']:.1f} times ({high['model']}) less time than the same network trained alone by the loop of "
-            f"this package on the same core. At these rates, {STUDY_NETWORKS * len(shared):,} networks (the paper's "
-            f"{STUDY_NETWORKS:,} of each kind that was run here) at {STUDY_EPOCHS:,} epochs would take "
-            f"{total_alone:,.0f} hours alone and {total:,.0f} in ensembles, of one core or of the GPU. Of all fits, "
-            f"{early:.0%} keep an epoch of the last tenth of their training, most often {worst['model']} "
-            f"({worst['too_early']:.0%}): these had not converged, and more epochs would change their scores.")
+    return (f"Of all fits of networks, {early:.0%} keep an epoch of the last tenth of their training, most often "
+            f"{worst['model']} ({worst['too_early']:.0%}): these had not converged, and more epochs would change their "
+            "scores.")

@@ -1,11 +1,14 @@
 """Why the models of the station study say what they say: Shapley values, hidden states, attention, level by level."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import torch
 
 from smlib import explain
 from smlib.data.windows import Windows
+from smlib.evaluate.answers import counted, fitting, items, signed, within
 from smlib.evaluate.entrants import entrant
 from smlib.models import BASELINES, NETWORKS
 
@@ -146,27 +149,44 @@ def attention_tables(study, *, rows=40, background=50, pairs=4, seed=0):
 
 
 def answer(features, order, agreement):
-    """The page's answer as Markdown, from the tables of the page."""
+    """The page's answer and the numbers behind it, both Markdown, from the tables of the page."""
     total = features.groupby(["model", "target"])["mean_abs"].transform("sum")
     share = features.assign(share=features["mean_abs"] / total)
-    moisture = share[(share["feature"] == "soil_moisture") & (share["target"] == "value")].set_index("model")["share"]
+    moisture = share[(share["feature"] == "soil_moisture") & (share["target"] == "value")].sort_values("share")
+    r2 = order.set_index("model")["r2"]
+    hidden, alone = r2.drop(["inputs", "last moisture"]), r2["last moisture"]
     said = []
     if len(moisture):
-        said.append(f"Of all that moves a one-day forecast, the past moisture itself makes {moisture.min():.0%} "
-                    f"({moisture.idxmin()}) to {moisture.max():.0%} ({moisture.idxmax()}), in mean absolute Shapley "
-                    "values with the moisture as target.")
-    r2 = order.set_index("model")["r2"]
-    hidden = r2.drop(["inputs", "last moisture"])
+        ends = [f"{row.share:.0%} ({row.model})" for row in moisture.iloc[sorted({0, len(moisture) - 1})].itertuples()]
+        said.append(f"past moisture makes {' to '.join(ends)} of the Shapley values")
     if len(hidden):
-        above = int((hidden > r2["last moisture"]).sum())
-        said.append(f"The hidden states, embedded, are ordered by moisture with an R² of {_signed(hidden.min())} to "
-                    f"{_signed(hidden.max())}; the last measured moisture alone orders the days with "
-                    f"{_signed(r2['last moisture'])}, and {above} of {len(hidden)} networks are above it.")
-    if len(agreement):
-        rho = [f"{r.model} over the {r.axis}s {_signed(r.rho)}" for r in agreement.itertuples()]
-        said.append(f"Rank correlation of attention weights with Shapley values, mean over sites: {', '.join(rho)}.")
-    return "**Our runs.** " + " ".join(said)
+        above = int((hidden > alone).sum())
+        said.append(f"{above} of {counted(len(hidden), 'network')} {'orders' if above == 1 else 'order'} days better "
+                    "than the last moisture alone")
+    rho = agreement["rho"].dropna() if len(agreement) else ()
+    if len(rho):
+        ends = dict.fromkeys((signed(rho.min()), signed(rho.max())))
+        said.append(f"attention follows Shapley values with ρ {' to '.join(ends)}")
+    if not said:
+        said = ["no model here learns the moisture itself; what the others take is listed below"]
+    bare = [re.sub(r"% \([^)]*\)", "%", words) for words in said]
+    largest = [f"{entrant(model, target)}: " + ", ".join(
+        f"{row.feature.replace('_', ' ')} {row.share:.0%}" for row in here.nlargest(3, "share").itertuples())
+        for (model, target), here in share.groupby(["model", "target"], sort=False)]
+    return fitting(_sentence(words) for words in (said, bare, bare[:2], bare[:1])), "\n\n".join([
+        "The largest shares in the mean absolute Shapley values of a one-day forecast:", items(largest),
+        "What the networks hold and look at:" if len(hidden) or len(rho) else "No model here is a network.",
+        items(_of_networks(hidden, alone, agreement))]).rstrip()
 
 
-def _signed(number):
-    return f"{number:.2f}".replace("-", "\u2212")
+def _sentence(clauses):
+    words = "; ".join(clauses)
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _of_networks(hidden, alone, agreement):
+    lines = [f"{name}: its hidden states, embedded, are ordered by moisture with an R² of {signed(value)}; the last "
+             f"measured moisture alone orders the days with {signed(alone)}." for name, value in hidden.items()]
+    return lines + [f"{row.model}: attention over the {row.axis}s has a rank correlation of {signed(row.rho)}"
+                    f"{within(row.low, row.high)} with Shapley values, mean over {counted(row.n, 'site')}."
+                    for row in agreement.itertuples()]

@@ -19,11 +19,13 @@ from smlib.data.windows import (
     origins_between,
     split,
 )
+from smlib.evaluate.answers import counted
 from smlib.models import BASELINES, MODELS
 from smlib.models.increment import TARGETS
 from smlib.train import pick_device
 
 PROTOCOLS = ("strict", "paper")
+MOST_NAMED = 6  # sites that a sentence names
 MIN_ORIGINS = 30  # fewer test days say nothing about a model, least of all with errors that last for days
 
 
@@ -78,6 +80,34 @@ def check_settings(*, models, targets, leads, lookback, repetitions, draws, epoc
         torch.empty(0, device=pick_device(device))
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"no device {device!r} here: {str(error).splitlines()[0]}") from None
+
+
+def about(ds, levels=0, *more):
+    """What the data of a page are, where and when, as Markdown.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of `smlib.data.open_source`.
+    levels : int, optional
+        Those that models were trained at.
+    more : str
+        What else the numbers are of.
+    """
+    days = ds["time"].values[ds["soil_moisture"].notnull().any(["site", "depth"]).values]
+    years = " to ".join(dict.fromkeys(str(day)[:4] for day in (days.min(), days.max()))) if len(days) else "no day"
+    sites = [str(name) for name in ds["site"].values]
+    where = ", ".join(sites) if len(sites) <= MOST_NAMED else _box(ds)
+    said = [f"`{ds.attrs['source']}`", f"daily, {years}", counted(len(sites), "site") + f" ({where})" * bool(where)]
+    said += [counted(levels, "level")] if levels else []
+    return f"**Data.** {ds.attrs['kind'].capitalize()}: {', '.join(said)}{''.join(f'; {one}' for one in more)}."
+
+
+def _box(ds):
+    """The latitudes and longitudes that sites lie between, or nothing if one is not known."""
+    spans = [f"{ds[name].min():.0f} to {ds[name].max():.0f}".replace("-", "−") for name in ("lat", "lon")]
+    known = all(bool(np.isfinite(ds[name]).all()) for name in ("lat", "lon"))
+    return f"latitude {spans[0]}, longitude {spans[1]} degrees" if known else ""
 
 
 def seed_of(seed, *names):
