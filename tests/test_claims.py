@@ -488,6 +488,8 @@ def test_the_table_of_the_page_has_a_row_a_claim_with_links(made_up):
     assert "2 because the run" not in pages.undecided(table)
     assert "- stations: 1 because the run has no rows with protocol paper." in pages.undecided(table)
     assert "2 say that the claim holds, 1 that it does not, and 1 that it cannot be told" in pages.answer(table)[0]
+    many = pages.answer(pd.concat([table.assign(id=table["id"] + f"-{k}") for k in range(2500)]))[0]
+    assert "5000 claims" in many.replace(",", "") and len(many) <= 204
     assert "simulated: stations 1, nudging 1" in pages.about(table, "smoke")
 
 

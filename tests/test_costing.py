@@ -44,15 +44,19 @@ def test_the_answer_counts_what_the_tables_say():
     shared = pd.DataFrame({"model": ["LSTM", "1D-CNN"], "ratio": [20.0, 8.0], "study_alone_h": [100.0, 60.0],
                            "study_ensemble_h": [5.0, 7.5]})
     rows = [("persistence", 0.9), ("LSTM", 0.8), ("1D-CNN", 0.85)]
-    skill = pd.DataFrame([{"site": "all", "variant": "median", "metric": "R2", "model": model, "lead_d": lead,
-                           "value": value + (lead == 7 and model == "LSTM") * 0.15, "low": np.nan, "high": np.nan, "n": 1}
+    skill = pd.DataFrame([{"model": model, "lead_d": lead, "value": value + (lead == 7 and model == "LSTM") * 0.15}
                           for lead in (1, 7) for model, value in rows])
+    skill = skill.assign(site="all", variant="median", metric="R2", low=np.nan, high=np.nan, n=1)
     cost = pd.DataFrame({"model": ["LSTM", "1D-CNN", "LSTM"], "metric": ["fit_s", "fit_s", "parameters"],
                          "value": [1.5, 20.0, 900]})
     answer, text = costing.answer(skill, cost, shared, costing.convergence(fits()))
-    assert answer == ("**Our runs.** No model beats the baselines at 1 of 2 leads. The dearest model, 1D-CNN (20 s a fit), "
-                      "leads at 1 of 2 leads; 7 days ahead LSTM has median R² 0.95, persistence 0.90. 33% of network fits "
-                      "had not converged.")
+    assert answer == ("**Our runs.** At 1 of 2 leads no model beats the baselines. The dearest, 1D-CNN (20 s a fit), is "
+                      "best at 1; 7 days ahead LSTM has median R² 0.95, persistence 0.90. 33% of fits had not "
+                      "converged.")
+    long = {"LSTM": "CNN-with-LSTM", "1D-CNN": "Transformer"}
+    answer = costing.answer(skill.replace({"model": long}), cost.replace({"model": long}), shared,
+                            costing.convergence(fits()))[0]
+    assert answer.startswith("**Our runs.** At 1 of 2 leads no model") and "persistence 0.90" in answer
     assert "1 day ahead: 1D-CNN has the highest median R² over sites, 0.850, for 20 s a fit" in text
     assert "8.0 times (1D-CNN) to 20.0 times (LSTM) less" in text
     assert "7,500 networks" in text and "160 hours alone and 12 in ensembles" in text

@@ -76,7 +76,8 @@ def test_a_study_without_networks_is_explained_as_far_as_it_goes():
     assert list(explaining.hidden_states(study, 0)[1]) == ["inputs"]
     order = pd.DataFrame({"model": ["inputs", "last moisture"], "r2": [0.5, 0.9]})
     answer, text = explaining.answer(tables["features"], order, agreements)
-    assert answer.startswith("**Our runs.** Past moisture makes ") and answer.endswith("% (ridge) of the Shapley values.")
+    assert answer.startswith("**Our runs.** Past moisture makes ")
+    assert answer.endswith("% (ridge) of the Shapley values.")
     assert "- ridge: soil moisture" in text and "hidden" not in text + answer and "ttention" not in text + answer
 
 
@@ -89,11 +90,12 @@ def test_the_answer_on_ten_networks_drops_their_names_and_no_finding():
     agreement = pd.DataFrame({"model": ["FA-LSTM", "TA-LSTM"], "axis": ["feature", "day"], "rho": [-0.6, np.nan],
                               "low": [-0.8, np.nan], "high": [-0.1, np.nan], "n": [1, 1]})
     answer, text = explaining.answer(features, order, agreement)
-    assert answer == ("**Our runs.** Past moisture makes 50% (a) to 74% (Transformer) of the Shapley values; 0 of 10 "
-                      "networks order days better than the last moisture alone; attention follows Shapley values with ρ "
-                      "−0.60.")
+    assert answer == ("**Our runs.** Past moisture makes 50% to 74% of the Shapley values; 0 of 10 "
+                      "networks order days better than the last moisture alone; attention follows Shapley values with "
+                      "ρ −0.60.")
     assert "- CNN-with-LSTM (increment): soil moisture 72%, precipitation 28%" in text
-    assert "over the features has a rank correlation of −0.60 [−0.80, −0.10] with Shapley values, mean over 1 site." in text
+    assert "over the features has a rank correlation of −0.60 [−0.80, −0.10] with Shapley values, mean over 1 site." \
+        in text
     only = explaining.answer(features[features["target"] == "increment"], order.iloc[[0, -1]], agreement[:0])[0]
     assert only == "**Our runs.** No model here learns the moisture itself; what the others take is listed below."
 

@@ -62,8 +62,9 @@ def test_the_answer_on_memory_by_hand():
                            "r_1_day": [0.9, 0.98, 0.95], "days": [5.0, np.nan, 20.0]})
     rows = pd.DataFrame([[1, -0.7, 0.2]], index=["SM 1"], columns=["SM 1", "TS 3", "P"])
     answer, detail = memory_answer({"A": rows, "B": rows}, memory, 60)
-    assert answer == ("**Our runs.** Correlation of moisture with its day before: 0.950 (0.900 to 0.980); below 1/e after "
-                      "5 to 20 days, at 1 of 3 levels not within 60. It goes most with soil temperature at 2 of 2 sites.")
+    assert answer == ("**Our runs.** Correlation of moisture with its day before: 0.950 (0.900 to 0.980); below 1/e "
+                      "after 5 to 20 days, at 1 of 3 levels not within 60. It goes most with soil temperature at 2 of "
+                      "2 sites.")
     assert "- A, level 1 (0.05 m): below 1/e after 5 days." in detail and "- A, level 2: not below" in detail
     assert "- B: of the other variables the uppermost level goes most with TS 3 (r = −0.70)." in detail
     drivers = ("TA", "TS 1", "SW", "LW", "RH", "WS", "P")

@@ -61,7 +61,8 @@ def entries(scores, worse=0):
         rows.append(row(model, value, site="all", variant="median", lead_d=lead))
         for k in range(0 if model == "persistence" else 88):
             low, high = (0.1, 0.3) if k < 22 else (-0.3, -0.1) if k < 22 + worse else (-0.1, 0.1)
-            rows.append(row(model, (low + high) / 2, low, high, metric="skill_persistence", lead_d=lead, depth_m=float(k)))
+            rows.append(row(model, (low + high) / 2, low, high, metric="skill_persistence", lead_d=lead,
+                            depth_m=float(k)))
     return pd.DataFrame(rows)
 
 
@@ -71,15 +72,16 @@ def test_the_answer_names_the_leader_of_each_lead():
     assert answer(skill)[0] == ("**Our runs.** Highest median R²: RF 0.80, 0.60 (1, 7 d), ELM 0.70 (3 d); persistence "
                                 "0.50, 0.40, 0.10; surely better than it at 22, 22, 22 of 88 levels, worse at 1, 1, 1.")
     alone = answer(skill[skill["lead_d"] == 7])[0]
-    assert alone == ("**Our runs.** RF has the highest median R² 7 days ahead (0.60; persistence 0.10); surely better than "
-                     "it at 22 of 88 levels, worse at 1.")
+    assert alone == ("**Our runs.** RF has the highest median R² 7 days ahead (0.60; persistence 0.10); surely better "
+                     "than it at 22 of 88 levels, worse at 1.")
 
 
 def test_a_lost_lead_is_said_first_and_close_scores_get_a_third_digit():
-    skill = entries({(1, "persistence"): 0.9712, (1, "RF"): 0.9738, (7, "persistence"): 0.6, (7, "RF"): 0.5})
+    skill = entries({(1, "persistence"): 0.9705, (1, "RF"): 0.9742, (7, "persistence"): 0.6, (7, "RF"): 0.5})
     said = answer(skill)[0]
-    assert said == ("**Our runs.** No model beats persistence 7 days ahead (median R² 0.600; best: RF 0.500). RF has the "
-                    "highest median R² 1 day ahead (0.974; persistence 0.971); surely better than it at 22 of 88 levels.")
+    assert said == ("**Our runs.** No model beats persistence 7 days ahead (median R² 0.600; best: RF 0.500). RF has "
+                    "the highest median R² 1 day ahead (0.974; persistence 0.971); surely better than it at 22 of 88 "
+                    "levels.")
 
 
 def test_a_climatology_of_all_sites_counts_and_one_of_fewer_does_not():

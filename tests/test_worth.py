@@ -79,9 +79,9 @@ def test_the_answer_sorts_by_what_the_interval_says():
                           "cases": 3, "conclusion": "a before b", "printed": 4.0, "without": [-1.0, 2, 3, np.nan],
                           "with": [1.0, 2, 1, np.nan]})
     answer, said = worth.answer(table)
-    assert answer == ("**Our runs.** 1 of 4 shortcuts surely flatters the RMSE, most of all up (5.0 %); 1 surely worsens "
-                      "it; 1 may be worth nothing; 1 has no interval. A shortcut turns the paper's conclusion round in "
-                      "1 of 3.")
+    assert answer == ("**Our runs.** 1 of 4 shortcuts surely flatters the RMSE, most of all up (5.0 %); 1 surely "
+                      "worsens it; 1 may be worth nothing; 1 has no interval. A shortcut turns the paper's conclusion "
+                      "round in 1 of 3.")
     assert "percent: up 5.0 [1.0, 9.0]." in said and "worse: down −5.0 [−9.0, −1.0]." in said
     assert "nothing: none 1.0 [−2.0, 4.0]." in said and "interval: few 9.0." in said and "none in 2 of 3" in said
     assert "With up the conclusion (a before b) turns round: −1.0 % without, 1.0 % with it (printed 4.0 %)." in said

@@ -180,16 +180,15 @@ def world_answer(within, inside, columns, fits, auxiliaries, spread):
     held, of = int(table.to_numpy().sum()), table.size
     scores, all_scores = int(fits["inside"].sum()), int(fits["count"].sum())
     signs = int((np.sign(auxiliaries["printed"]) == np.sign(auxiliaries["simulated"])).sum())
-    parts = [f"{held} of {counted(of, 'measured statistic')} {'lies' if held == 1 else 'lie'} within the simulated range",
-             f"{scores} of {counted(all_scores, 'product score')} within the printed one",
-             f"{signs} of {counted(len(auxiliaries), 'auxiliary', 'auxiliaries')} {'goes' if signs == 1 else 'go'} with "
-             "moisture by the printed sign"]
-    lines = [f"{int(within.sum())} of {counted(len(within), 'twin')} have their weather within 15 % of print."]
-    lines += [f"{row.site}, level {row.level}: {int(table.loc[row.Index].sum())} of {counted(len(columns), 'statistic')} "
-              "within the range of the simulated stations." for row in inside.itertuples()]
-    lines += [f"{row._1}: the pooled standard deviation is {row.pooled_std:.4f} m³ m⁻³, {signed(100 * row.departure, 1)}"
-              " % off the printed one." for row in spread.iloc[1:].itertuples()]
+    parts = [f"of {counted(of, 'measured statistic')} {held} within the simulated range",
+             f"of {counted(all_scores, 'product score')} {scores} within the printed one",
+             f"of {counted(len(auxiliaries), 'correlation')} with in-situ moisture {signs} with the printed sign"]
+    lines = [f"Weather within 15 % of print: {int(within.sum())} of {counted(len(within), 'twin')}."]
+    lines += [f"{row.site}, level {row.level}: {int(table.loc[row.Index].sum())} of {len(columns)} statistics within "
+              "the range of the simulated stations." for row in inside.itertuples()]
+    lines += [f"{name}: the pooled standard deviation is {std:.4f} m³ m⁻³, {signed(100 * off, 1)} % off the printed "
+              "one." for name, std, off in spread.iloc[1:][["soil moisture", "pooled_std", "departure"]].to_numpy()]
     least = fits[fits["inside"] < fits["count"]]
     lines += [f"{row.product}, {row.metric}: {row.inside} of {row.count} values lie within the printed range."
               for row in least.itertuples(name="Row")]
-    return fitting(["; ".join(parts[:n]) + "." for n in (3, 2, 1)]), items(lines)
+    return fitting(["; ".join(parts[:n]).capitalize() + "." for n in (3, 2, 1)]), items(lines)

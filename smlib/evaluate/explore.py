@@ -105,9 +105,9 @@ def memory_answer(correlations, memory, max_lag):
     along = f" It goes most with {listed(names)} at {n} of {counted(len(strongest), 'site')}" + (
         " each." if len(names) > 1 else ".") if names else ""
     lines.append(f"Correlation with the day before, median over {many}: {span}.")
-    lines += [f"{site}, level {level}{_depth(depth)}: " + (
-        f"not below 1/e within {counted(max_lag, 'day')}." if np.isnan(forgets) else f"below 1/e after {counted(int(forgets), 'day')}.")
-        for site, level, depth, forgets in memory[["site", "level", "depth_m", "days"]].itertuples(index=False)]
+    lines += [f"{row.site}, level {row.level}{_depth(row.depth_m)}: " + (
+        f"not below 1/e within {counted(max_lag, 'day')}." if np.isnan(row.days) else
+        f"below 1/e after {counted(int(row.days), 'day')}.") for row in memory.itertuples()]
     lines += [f"{row.site}: of the other variables the uppermost level goes most with {row.variable} "
               f"(r = {signed(row.r)})." for row in strongest.itertuples()]
     begins = f"Correlation of moisture with its day before: {span}"

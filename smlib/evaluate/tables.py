@@ -61,7 +61,7 @@ def leaders(skill):
     counts, found = against(skill).set_index(["lead_d", "model"]), []
     for lead, here in rows.groupby("lead_d"):
         here = here.set_index("model")
-        known, r2 = here.reindex(BASELINES), here["value"].drop(BASELINES, errors="ignore").dropna()
+        known, r2 = here.reindex(list(BASELINES)), here["value"].drop(list(BASELINES), errors="ignore").dropna()
         persistence, climatology = known.loc["persistence"], known.loc["climatology"]
         if r2.empty or np.isnan(persistence["value"]):
             continue

@@ -82,9 +82,9 @@ def answer(skill, cost, shared, converged):
         From `alone_and_together` and `convergence`.
     """
     of = cost[cost["metric"] == "fit_s"].set_index("model")["value"]
-    dearest = of.drop(BASELINES, errors="ignore").idxmax()
+    dearest = of.drop(list(BASELINES), errors="ignore").idxmax()
     table, early = leaders(skill), np.average(converged["too_early"], weights=converged["fits"])
-    late = f"{early:.0%} of network fits had not converged."
+    late = f"{early:.0%} of fits had not converged."
     return fitting([f"{words} {late}" for words in _dearest(table, of, dearest)]), items(
         [*_skill_for_seconds(table, of), *_sizes(cost), *_alone_or_together(shared), _too_early(converged, early)])
 
@@ -94,10 +94,10 @@ def _dearest(table, of, dearest):
     if table.empty:
         return [f"No lead could be scored; the dearest model is {dearest} ({seconds(of[dearest])} a fit)."]
     lost, last = int((table["beaten_by"] != "").sum()), table.iloc[-1]
-    first = f"No model beats the baselines at {lost} of {counted(len(table), 'lead')}. " if lost else ""
+    leads = counted(len(table), "lead")
+    first = f"At {lost} of {leads} no model beats the baselines. " if lost else ""
     wins = int((table["best"] == dearest).sum())
-    said = (f"{first}The dearest model, {dearest} ({seconds(of[dearest])} a fit), leads at {wins} of "
-            f"{counted(len(table), 'lead')};")
+    said = f"{first}The dearest, {dearest} ({seconds(of[dearest])} a fit), is best at {wins}{'' if lost else f' of {leads}'};"
     scores = f"median R² {signed(last['r2'])}, persistence {signed(last['persistence'])}."
     ahead = f"{counted(last['lead_d'], 'day')} ahead {last['best']}"
     return [f"{said} {ahead} ({seconds(of[last['best']])}) has {scores}", f"{said} {ahead} has {scores}",
