@@ -180,9 +180,11 @@ def world_answer(within, inside, columns, fits, auxiliaries, spread):
     held, of = int(table.to_numpy().sum()), table.size
     scores, all_scores = int(fits["inside"].sum()), int(fits["count"].sum())
     signs = int((np.sign(auxiliaries["printed"]) == np.sign(auxiliaries["simulated"])).sum())
-    parts = [f"of {counted(of, 'measured statistic')} {held} within the simulated range",
+    lie = "lies" if held == 1 else "lie"
+    parts = [f"of {counted(of, 'measured statistic')} {held} {lie} within the simulated range",
              f"of {counted(all_scores, 'product score')} {scores} within the printed one",
-             f"of {counted(len(auxiliaries), 'correlation')} with in-situ moisture {signs} with the printed sign"]
+             f"of {counted(len(auxiliaries), 'correlation')} with in-situ moisture {signs} "
+             f"{'has' if signs == 1 else 'have'} the printed sign"]
     lines = [f"Weather within 15 % of print: {int(within.sum())} of {counted(len(within), 'twin')}."]
     lines += [f"{row.site}, level {row.level}: {int(table.loc[row.Index].sum())} of {len(columns)} statistics within "
               "the range of the simulated stations." for row in inside.itertuples()]
@@ -191,4 +193,4 @@ def world_answer(within, inside, columns, fits, auxiliaries, spread):
     least = fits[fits["inside"] < fits["count"]]
     lines += [f"{row.product}, {row.metric}: {row.inside} of {row.count} values lie within the printed range."
               for row in least.itertuples(name="Row")]
-    return fitting(["; ".join(parts[:n]).capitalize() + "." for n in (3, 2, 1)]), items(lines)
+    return fitting([f"O{'; '.join(parts[:n])[1:]}." for n in (3, 2, 1)]), items(lines)

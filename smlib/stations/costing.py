@@ -97,7 +97,8 @@ def _dearest(table, of, dearest):
     leads = counted(len(table), "lead")
     first = f"At {lost} of {leads} no model beats the baselines. " if lost else ""
     wins = int((table["best"] == dearest).sum())
-    said = f"{first}The dearest, {dearest} ({seconds(of[dearest])} a fit), is best at {wins}{'' if lost else f' of {leads}'};"
+    said = (f"{first}The dearest, {dearest} ({seconds(of[dearest])} a fit), is best at {wins}"
+            f"{'' if lost else f' of {leads}'};")
     scores = f"median R² {signed(last['r2'])}, persistence {signed(last['persistence'])}."
     ahead = f"{counted(last['lead_d'], 'day')} ahead {last['best']}"
     return [f"{said} {ahead} ({seconds(of[last['best']])}) has {scores}", f"{said} {ahead} has {scores}",

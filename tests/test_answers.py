@@ -1,0 +1,58 @@
+"""The answers of pages: wordings that fit, numbers in words, and the two pages whose answer no other test file has."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from smlib.evaluate import audit_shown, world_answer
+from smlib.evaluate.answers import counted, fitting, listed, seconds, signed, within
+
+
+def test_the_fullest_wording_that_fits_is_taken():
+    assert fitting(["a" * 190, "b"]) == "**Our runs.** " + "a" * 190  # the label has 10 characters
+    assert fitting(["a" * 191, "b"]) == "**Our runs.** b"
+    assert fitting(["`" + "a" * 188 + "`**", "b"]).endswith("a`**")
+    with pytest.raises(ValueError, match="no wording of the answer has 200 characters"):
+        fitting(["a" * 191])
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.125, "0.12"), (-0.5, "−0.50"), (-0.001, "0.00"), (np.nan, "–"),
+                                             (-12345.6, "−12346"), (np.inf, "–")])
+def test_numbers(value, text):
+    assert signed(value) == text
+
+
+def test_words():
+    assert [counted(1, "site"), counted(2, "site"), counted(1200, "site")] == ["1 site", "2 sites", "1,200 sites"]
+    assert [listed([1]), listed([1, 3]), listed([1, 3, 7])] == ["1", "1 and 3", "1, 3 and 7"]
+    assert within(0.1, -0.2) == " [0.10, −0.20]" and within(np.nan, 1) == "" and signed(0.5, plus=True) == "+0.50"
+    assert [seconds(0.123), seconds(12.3)] == ["0.12 s", "12 s"]
+
+
+@pytest.mark.parametrize(("listed_", "words"), [
+    (["known", ""], "1 is of the oddities in `data/published/README.md`, **1 more has no explanation**."),
+    (["known"] * 2, "2 are of the oddities in `data/published/README.md`, each of the others has its reason below.")])
+def test_the_audit_says_what_is_not_explained(listed_, words):
+    frame = pd.DataFrame({"file": "a", "row": "", "rule": "r", "printed": "", "slack": 0.0,
+                          "fails": [True, True, False], "listed": [*listed_, ""], "reason": ""})
+    said = audit_shown.answer(frame)
+    assert said == f"**Our audit.** 2 comparisons of 3 between printed numbers fail by more than rounding: {words}"
+    assert len(said.replace("*", "")) <= 200
+
+
+def test_one_truth_counts_the_rows_that_allow_it():
+    std = pd.DataFrame({"low": [0.040, 0.043], "high": [0.042, 0.044]})
+    assert audit_shown.one_truth(std, (0.041, 0.0415)).startswith("1 of the 2 rows of scores in Fan et al. (2025) imp")
+
+
+def test_the_worlds_answer_counts_what_lies_within():
+    inside = pd.DataFrame({"site": ["A", "B"], "level": [1, 1], "r_1": [True, False], "std": [True, True]})
+    fits = pd.DataFrame({"product": ["DCA", "SCA-H"], "metric": "r", "inside": [12, 7], "count": [12, 12]})
+    pairs = pd.DataFrame({"network": "N", "variable": list("ab"), "printed": [0.5, -0.1], "simulated": [0.1, 0.2]})
+    spread = pd.DataFrame({"soil moisture": ["printed", "truth"], "pooled_std": [0.04, 0.044], "departure": [0, 0.1]})
+    answer, detail = world_answer(pd.Series([True, False]), inside, ["r_1", "std"], fits, pairs, spread)
+    assert answer == ("**Our runs.** Of 4 measured statistics 3 lie within the simulated range; of 24 product scores 19 "
+                      "within the printed one; of 2 correlations with in-situ moisture 1 has the printed sign.")
+    assert "- B, level 1: 1 of 2 statistics within" in detail and "- SCA-H, r: 7 of 12 values" in detail
+    assert "- Weather within 15 % of print: 1 of 2 twins." in detail and "DCA" not in detail
+    assert "- truth: the pooled standard deviation is 0.0440 m³ m⁻³, 10.0 % off the printed one." in detail
