@@ -51,14 +51,14 @@ def test_the_answer_counts_what_the_tables_say():
                          "value": [1.5, 20.0, 900]})
     answer, text = costing.answer(skill, cost, shared, costing.convergence(fits()))
     assert answer == ("**Our runs.** At 1 of 2 leads no model beats the baselines. The dearest, 1D-CNN (20 s a fit), "
-                      "is best at 1; 7 days ahead LSTM has median R² 0.95, persistence 0.90. 33% of fits had not "
+                      "is best at 1; 7 days ahead LSTM (1.5 s) has median R² 0.95, persistence 0.90. 33% of fits had not "
                       "converged.")
     long = {"LSTM": "CNN-with-LSTM", "1D-CNN": "Transformer"}
     answer = costing.answer(skill.replace({"model": long}), cost.replace({"model": long}), shared,
                             costing.convergence(fits()))[0]
     assert answer.startswith("**Our runs.** At 1 of 2 leads no model") and "persistence 0.90" in answer
     assert "1 day ahead: 1D-CNN has the highest median R² over sites, 0.850, for 20 s a fit" in text
-    assert "8.0 times (1D-CNN) to 20.0 times (LSTM) less" in text
+    assert "8.0 times (1D-CNN) to 20.0 times (LSTM) the time of a member" in text
     assert "7,500 networks" in text and "160 hours alone and 12 in ensembles" in text
     assert "33% keep an epoch" in text and "LSTM (50%)" in text
 

@@ -122,8 +122,8 @@ def _alone_or_together(shared):
     alone, together = shared["study_alone_h"].sum(), shared["study_ensemble_h"].sum()
     times = f"{low['ratio']:.1f} times ({low['model']})" + (
         f" to {high['ratio']:.1f} times ({high['model']})" if len(shared) > 1 else "")
-    return [f"A member of an ensemble takes {times} less time than the same network trained alone by the loop of this "
-            "package on the same core.",
+    return [f"Trained alone by the loop of this package on the same core, a network takes {times} the time of a member "
+            "of an ensemble.",
             f"At these rates, {STUDY_NETWORKS * len(shared):,} networks (the paper's {STUDY_NETWORKS:,} of each kind "
             f"that was run here) at {STUDY_EPOCHS:,} epochs would take {alone:,.0f} hours alone and {together:,.0f} in "
             "ensembles, of one core or of the GPU."]
