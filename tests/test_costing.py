@@ -51,8 +51,8 @@ def test_the_answer_counts_what_the_tables_say():
                          "value": [1.5, 20.0, 900]})
     answer, text = costing.answer(skill, cost, shared, costing.convergence(fits()))
     assert answer == ("**Our runs.** At 1 of 2 leads no model beats the baselines. The dearest, 1D-CNN (20 s a fit), "
-                      "is best at 1; 7 days ahead LSTM (1.5 s) has median R² 0.95, persistence 0.90. 33% of fits had not "
-                      "converged.")
+                      "is best at 1; 7 days ahead LSTM (1.5 s) has median R² 0.95, persistence 0.90. 33% of fits had "
+                      "not converged.")
     long = {"LSTM": "CNN-with-LSTM", "1D-CNN": "Transformer"}
     answer = costing.answer(skill.replace({"model": long}), cost.replace({"model": long}), shared,
                             costing.convergence(fits()))[0]
