@@ -123,13 +123,14 @@ def test_the_answer_names_the_best_and_the_dearest(skill, cost):
     answer, text = costs.answer(costs.accuracy_and_cost(skill, cost))
     assert answer.startswith("**Our runs.** In 1 of ") and "no timed model beats the reference. The dearest is the " \
         "best in 1 of 1 that time several; the best surely beats the reference in " in answer
-    assert "(twin, cpu), against persistence: LSTM has skill +0.30 for 8 s of training, the best and the dearest of " \
-           "3." in text
+    assert "(twin, cpu), against persistence: LSTM has skill +0.30 [0.00, 0.50] for 8 s of training, the best and " \
+           "the dearest of 3." in text
     assert "MLSTM has skill +0.75 for 5 s of training; no other model is timed." in text
     skill.loc[skill["model"] == "RF", "value"] = 0.35
     answer, text = costs.answer(costs.accuracy_and_cost(skill, cost))
     assert "best in 0 of 1" in answer
-    assert "RF has skill +0.35 for 1 s of training, the best of 3; the dearest, LSTM, has +0.30 for 8 s." in text
+    assert "RF has skill +0.35 [0.00, 0.50] for 1 s of training, the best of 3; the dearest, LSTM, has +0.30 for " \
+           "8 s." in text
 
 
 def test_print_stands_beside_ours():

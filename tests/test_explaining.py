@@ -78,7 +78,8 @@ def test_a_study_without_networks_is_explained_as_far_as_it_goes():
     answer, text = explaining.answer(tables["features"], order, agreements)
     assert answer.startswith("**Our runs.** Past moisture makes ")
     assert answer.endswith("% (ridge) of the Shapley values.")
-    assert "- ridge: soil moisture" in text and "hidden" not in text + answer and "ttention" not in text + answer
+    assert "- ridge: " in text and "soil moisture 50%" in text
+    assert "hidden" not in text + answer and "ttention" not in text + answer
 
 
 def test_the_answer_on_ten_networks_drops_their_names_and_no_finding():
