@@ -53,12 +53,15 @@ def test_the_verdict_counts_intervals_that_exclude_zero():
                           + skill("CDF matching, own past", "strict", (-0.9, -0.8), (-0.9, -0.8), (-0.9, -0.8))
                           + skill("CDF matching, own past", "year", (-0.9, -0.5), (-0.8, -0.1), (0.1, 0.2)))
     answer, detail = answers.improvement(skills, SCORES, "FPLE", 0.5)
-    assert answer == ("**Our runs.** On held-out data MLSTM surely improves the product in 2 of 3 cases and worsens it in "
-                      "1 (median RMSE 0.060 to 0.045 m³ m⁻³); it surely beats climatology in 2. HistGB surely beats it in "
+    assert answer == ("**Our runs.** On held-out data MLSTM surely improves the product in 2 of 3 cases and worsens "
+                      "it in "
+                      "1 (median RMSE 0.060 to 0.045 m³ m⁻³); it surely beats climatology in 2. HistGB surely beats "
+                      "it in "
                       "2.")
     assert "MLSTM surely beats CDF matching in 2 of 3 cases (median skill +0.20)." in detail
     assert "MLSTM surely loses to HistGB in 2 of 3 cases (median skill −0.15)." in detail
-    assert ("Where a station has a past of its own (seen stations, unseen year), MLSTM surely loses to CDF matching, own "
+    assert ("Where a station has a past of its own (seen stations, unseen year), MLSTM surely loses to CDF matching, "
+            "own "
             "past in 2 of 3 cases and surely beats it in 1.") in detail
     assert "scored in-sample (paper): 0.030, of the product 0.060 m³ m⁻³." in detail
 
@@ -66,7 +69,8 @@ def test_the_verdict_counts_intervals_that_exclude_zero():
 def test_a_loss_to_climatology_is_said_first():
     skills = pd.DataFrame(skill("climatology", "strict", (-0.3, -0.1)) + skill("raw", "strict", (0.1, 0.3)))
     answer, _ = answers.improvement(skills, SCORES, "FPLE", 0.5)
-    assert answer == ("**Our runs.** MLSTM surely loses to climatology in 1 of 1 case. On held-out data it surely improves "
+    assert answer == ("**Our runs.** MLSTM surely loses to climatology in 1 of 1 case. On held-out data it surely "
+                      "improves "
                       "the product in 1 of 1 case (median RMSE 0.060 to 0.045 m³ m⁻³).")
     assert "MLSTM changes the product's median RMSE" in answers.improvement(
         skills.assign(low=np.nan, high=np.nan), SCORES, "FPLE", 0.5)[0]
@@ -81,10 +85,12 @@ GRID = rows([{"method": method, "combination": "FPLE" * (method == "stage 1"), "
 @pytest.mark.parametrize(("interval", "words"), [
     ((-0.9, -0.2), "No: on held-out data stage 1 surely loses to climatology in 1 of 1 case (median RMSE 0.050 against "
                    "0.040 m³ m⁻³)."),
-    ((0.2, 0.9), "Yes: on held-out data stage 1 surely beats climatology in 1 of 1 case (median RMSE 0.050 against 0.040 "
+    ((0.2, 0.9), "Yes: on held-out data stage 1 surely beats climatology in 1 of 1 case (median RMSE 0.050 against "
+                 "0.040 "
                  "m³ m⁻³)."),
     ((-0.2, 0.9), "Not clearly: on held-out data stage 1 surely beats climatology in 0 of 1 case (median"),
-    ((np.nan, np.nan), "On held-out data the median RMSE of stage 1 is 0.050 m³ m⁻³, of climatology 0.040; what is sure")])
+    ((np.nan, np.nan), "On held-out data the median RMSE of stage 1 is 0.050 m³ m⁻³, of climatology 0.040; what is "
+                       "sure")])
 def test_stage_1_is_held_against_climatology(interval, words):
     """Under strict: the other protocols say something else."""
     skills = pd.DataFrame(skill("climatology", "strict", interval) + skill("climatology", "paper", (0.5, 0.9)))
@@ -108,9 +114,9 @@ NONE = pd.DataFrame(columns=["network", "product", "state", "data", "metric", "v
 
 
 @pytest.mark.parametrize(("after", "words", "of_what_is_gone"), [
-    ((1.0, 0.5, 0.5), "mean squared bias by −50 %; its error in timing, where random error shows, by −67 %.",
+    ((1.0, 0.5, 0.5), "squared bias by −50 %; its error in timing, where random error shows, by −67 %.",
      ("50 %", "0 %", "50 %")),
-    ((2.0, 0.5, 2.5), "mean squared bias by +0 %; its error in timing, where random error shows, by +67 %.", ())])
+    ((2.0, 0.5, 2.5), "squared bias by +0 %; its error in timing, where random error shows, by +67 %.", ())])
 def test_random_error_or_bias(after, words, of_what_is_gone):
     """What grew has no parts of what is gone."""
     answer, detail = answers.interpretation(error_parts(after), NONE, SHARES)
@@ -131,7 +137,8 @@ def test_the_random_error_is_told_before_and_after():
                             for state, (value, low, high) in zip(("before", "after"), both, strict=True)])
     answer, detail = answers.interpretation(error_parts((2.0, 0.5, 1.5)), triples, SHARES)
     assert answer.endswith("random error surely falls in 1 of 3 cases and rises in 1 (median −33 %).")
-    assert ("its random error goes from 0.0300 to 0.0200 m³ m⁻³ in the median of 3 cases; the interval after lies wholly "
+    assert ("its random error goes from 0.0300 to 0.0200 m³ m⁻³ in the median of 3 cases; the interval after lies "
+            "wholly "
             "below that before in 1, above it in 1.") in detail
     assert "Against the known truth its random error goes from 0.0600 to 0.0400 m³ m⁻³." in detail
 
@@ -159,28 +166,33 @@ def data_tables(leads, products=("SMAP",)):
 
 def test_the_auxiliary_that_goes_along_with_moisture():
     answer, detail = answers.data(*data_tables({"A": ("L", -0.5, -0.6, -0.4), "B": ("L", 0.3, -0.1, 0.6)}))
-    assert answer == ("**Our runs.** Surface temperature goes along most with soil moisture in all 2 networks: the largest "
+    assert answer == ("**Our runs.** Surface temperature goes along most with soil moisture in all 2 networks: the "
+                      "largest "
                       "|r| is 0.30 to 0.50, surely not 0 in 1 of 2. The raw products' RMSE is 0.050 to 0.075 m³ m⁻³.")
     assert detail.splitlines() == [
-        "- A: surface temperature goes along most with soil moisture, over all station-days (r −0.50, −0.60 to −0.40); of "
+        "- A: surface temperature goes along most with soil moisture, over all station-days (r −0.50, −0.60 to "
+        "−0.40); of "
         "the products as they come SMAP is nearest to the stations (RMSE 0.050 m³ m⁻³).",
-        "- B: surface temperature goes along most with soil moisture, over all station-days (r 0.30, −0.10 to 0.60); of "
+        "- B: surface temperature goes along most with soil moisture, over all station-days (r 0.30, −0.10 to 0.60); "
+        "of "
         "the products as they come SMAP is nearest to the stations (RMSE 0.075 m³ m⁻³).",
         "- SMAP sees the cells with stations on 20 to 30 % of the days, by network."]
     assert answers.data(*data_tables({"A": ("L", -0.5, -0.6, -0.4), "B": ("E", 0.3, -0.1, 0.6)}))[0].startswith(
-        "**Our runs.** No auxiliary goes along most with soil moisture in all 2 networks: the largest |r| is 0.30 to 0.50")
+        "**Our runs.** No auxiliary goes along most with soil moisture in all 2 networks: the largest |r| is 0.30 to "
+        "0.50")
     assert answers.data(*data_tables({"A": ("L", -0.5, np.nan, np.nan)}))[0] == (
-        "**Our runs.** Surface temperature goes along most with soil moisture: the largest |r| is 0.50, surely not 0 in 0 "
+        "**Our runs.** Surface temperature goes along most with soil moisture: the largest |r| is 0.50, surely not 0 "
+        "in 0 "
         "of 1. The raw products' RMSE is 0.050 m³ m⁻³.")
     table, counts, raw = data_tables({"A": ("L", np.nan, np.nan, np.nan)})
     assert "cannot be told" in answers.data(table, counts, raw.assign(value=np.nan))[0]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_table_makes_an_answer_longer_than_two_lines(seed):
-    """Up to 400 cases in networks with long names, every method, wins and losses as they fall; baselines stay named."""
+    """Up to 120 cases in networks with long names, every method, wins and losses as they fall; baselines stay named."""
     rng = np.random.default_rng(seed)
-    many = [f"A network with a long name, number {k}" for k in range(rng.choice([1, 10, 130]))]
+    many = [f"A network with a long name, number {k}" for k in range([1, 10, 40][seed % 3])]
     key = pd.MultiIndex.from_product([many, ("ASCAT", "ESA-CCI", "SMAP"), list(BASELINES), ("strict", "year")],
                                      names=["network", "product", "reference", "protocol"]).to_frame(index=False)
     centre = key["reference"].map(dict(zip(BASELINES, rng.normal(0, 0.5, len(BASELINES)), strict=True)))
@@ -197,7 +209,7 @@ def test_no_table_makes_an_answer_longer_than_two_lines(seed):
     found = {"climatology": answers.matching(grid, skills, "FPLE"),
              "product": answers.improvement(skills, scores, "FPLE", 0.5),
              "product's": answers.interpretation(error_parts(10 * rng.random(3)), triples, shares),
-             "raw products": answers.data(*data_tables({name: ("E", -0.5, -0.6, -0.4) for name in many}))}
+             "raw products": answers.data(*data_tables(dict.fromkeys(many, ("E", -0.5, -0.6, -0.4))))}
     for baseline, (answer, detail) in found.items():
         assert shown_length(answer) <= ANSWER and baseline in answer and detail.startswith("- ")
     assert "climatology" in found["product"][0]
@@ -208,11 +220,13 @@ def test_every_network_has_its_own_period():
                 for name, n, days in (("HOBE", 1, ["2016-01-01", "2016-12-31"]),
                                       ("OZNET", 5, ["2017-02-01", "2018-01-31"]))}
     said = answers.about(Study(networks, ("SMAP", "ASCAT"), "measured", "", "my/networks"))
-    assert said == ("**Data.** Measured (`my/networks`): daily soil moisture of stations and of SMAP and ASCAT, with four "
+    assert said == ("**Data.** Measured (`my/networks`): daily soil moisture of stations and of SMAP and ASCAT, with "
+                    "four "
                     "auxiliaries, around HOBE, 1 station, 2016-01-01 to 2016-12-31; OZNET, 5 stations, 2017-02-01 to "
                     "2018-01-31.")
     one = Study({"HOBE": networks["HOBE"]}, ("SMAP",), "simulated", "", "twin", "quick")
-    assert answers.about(one) == ("**Data.** Simulated (`twin`, scale quick): daily soil moisture of stations and of SMAP, "
+    assert answers.about(one) == ("**Data.** Simulated (`twin`, scale quick): daily soil moisture of stations and of "
+                                  "SMAP, "
                                   "with four auxiliaries, around HOBE, 1 station; 2016-01-01 to 2016-12-31.")
 
 

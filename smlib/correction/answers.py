@@ -147,7 +147,7 @@ def interpretation(parts, triples, shares):
     value, low, high, true = (rows[name].unstack("state").reindex(columns=["before", "after"])
                               for name in ("value", "low", "high", "true"))
     both = value.notna().all(axis=1)
-    second = f"Correcting changes the product's mean squared bias by {_percent(ratio['bias'])}; its "
+    second, last = f"Correcting changes the product's squared bias by {_percent(ratio['bias'])}; its ", ""
     told = [f"Mean squared error at stations and in years that it has not seen, 10⁻⁴ m⁶ m⁻⁶: product "
             f"{1e4 * before.sum():.1f}, corrected {1e4 * after.sum():.1f}."]
     gone = before.sum() - after.sum()
@@ -158,16 +158,17 @@ def interpretation(parts, triples, shares):
         worse = int((low["after"] > high["before"])[both].sum())
         median = value[both].median()
         second += (f"random error surely falls in {sure} of {plural(int(both.sum()), 'case')}"
-                   + (f" and rises in {worse}" if worse else "")
-                   + f" (median {_percent(median['after'] / median['before'] - 1)}).")
+                   + (f" and rises in {worse}" if worse else ""))
+        last = f" (median {_percent(median['after'] / median['before'] - 1)})"
         told.append(f"By triple collocation its random error goes from {_change(value[both])} in the median of "
                     f"{plural(int(both.sum()), 'case')}; the interval after lies wholly below that before in {sure}, "
                     f"above it in {worse}.")
         if true[both].notna().any().any():
             told.append(f"Against the known truth its random error goes from {_change(true[both])}.")
     else:
-        second += f"error in timing, where random error shows, by {_percent(ratio['timing'])}."
-    return two_lines(f"{fuller} {second}", f"{shorter} {second}"), items([*told, shapley(shares)])
+        second += f"error in timing, where random error shows, by {_percent(ratio['timing'])}"
+    says = [f"{first} {second}{more}." for more in (last, "") for first in (fuller, shorter)]
+    return two_lines(*says), items([*told, shapley(shares)])
 
 
 def _beats(name, counted):
@@ -290,7 +291,10 @@ def weights(table, default):
 
 def shapley(shares):
     """Which auxiliary leads in which network."""
-    top = shares.loc[shares.groupby("network", sort=False)["share"].idxmax()]
+    known = shares.dropna(subset=["share"])
+    top = known.loc[known.groupby("network", sort=False)["share"].idxmax()]
+    if top.empty:
+        return "What stage 1 goes by cannot be told."
     return "Stage 1 goes by " + ", ".join(f"{summary.NAMES[r.auxiliary]} most at {r.network} ({r.share:.0%})"
                                           for r in top.itertuples()) + "."
 
