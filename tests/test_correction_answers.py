@@ -157,7 +157,7 @@ def data_tables(leads, products=("SMAP",)):
     """`leads`: mapping of network -> auxiliary, r, low, high of its largest correlation."""
     table = pd.DataFrame([(name, *row) for name, row in leads.items()],
                          columns=["network", "auxiliary", "pooled", "low", "high"])
-    table = pd.concat([table, table.assign(auxiliary="F", pooled=table["pooled"] / 2)])
+    table = pd.concat([table, table.assign(auxiliary="F", pooled=table["pooled"] / 2)], ignore_index=True)
     counts = pd.DataFrame([(name, product, 0.2 + 0.1 * k) for k, name in enumerate(leads) for product in products],
                           columns=["network", "product", "seen"])
     raw = counts.assign(metric="RMSE", value=counts["seen"] / 4)
