@@ -66,6 +66,15 @@ def test_the_verdict_counts_intervals_that_exclude_zero():
     assert "scored in-sample (paper): 0.030, of the product 0.060 m³ m⁻³." in detail
 
 
+def test_a_long_answer_names_the_strongest_rival_rather_than_the_place():
+    skills = pd.DataFrame(skill("raw", "strict", (0.1, 0.3), *[(-0.3, -0.1)] * 2, *[(-0.1, 0.1)] * 3)
+                          + skill("climatology", "strict", *[(-0.1, 0.1)] * 6)
+                          + skill("mean-std", "strict", *[(-0.9, -0.7)] * 6))
+    assert answers.improvement(skills, SCORES, "FPLE", 0.5)[0] == (
+        "**Our runs.** MLSTM surely improves the product in 1 of 6 cases and worsens it in 2 (median RMSE 0.060 to 0.045 "
+        "m³ m⁻³); it surely beats climatology in 0. Mean-std scaling surely beats it in 6.")
+
+
 def test_a_loss_to_climatology_is_said_first():
     skills = pd.DataFrame(skill("climatology", "strict", (-0.3, -0.1)) + skill("raw", "strict", (0.1, 0.3)))
     answer, _ = answers.improvement(skills, SCORES, "FPLE", 0.5)

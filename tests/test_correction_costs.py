@@ -70,5 +70,6 @@ def test_the_clock_runs_around_the_fit_alone(monkeypatch):
 
     monkeypatch.setattr(fits, "perf_counter", lambda: clock.now)
     monkeypatch.setitem(fits.BASELINES, "linear", lambda *_: Slow())
-    for _, seconds in (fits.baselines(made_study(), ["linear"]), fits.estimates_without_network(made_study(), ["linear"])):
+    for fitted in (fits.baselines, fits.estimates_without_network):
+        _, seconds = fitted(made_study(), ["linear"])
         assert [list(spent) for spent in seconds.values()] == [[1.0] * MEMBERS]

@@ -123,7 +123,8 @@ def improvement(skills, table, combination, weight):
     else:
         more = f"; it surely beats climatology in {base[0]}" + ("" if base[2] == whole else f" of {base[2]}")
         says = [f"On held-out data MLSTM {first}{more if base[2] else ''}."]
-    says = [says[0] + last, says[0], says[0].replace("On held-out data it", "It").replace("On held-out data ", "")]
+    says += [says[0].replace("On held-out data it", "It").replace("On held-out data ", "")]
+    says = [text + more for more in (last, "") for text in says]
     told = _all_references(here, "MLSTM")
     year = skills[skills["protocol"] == "year"]
     if OWN in (own := tally(year)):
