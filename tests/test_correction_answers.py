@@ -71,8 +71,8 @@ def test_a_long_answer_names_the_strongest_rival_rather_than_the_place():
                           + skill("climatology", "strict", *[(-0.1, 0.1)] * 6)
                           + skill("mean-std", "strict", *[(-0.9, -0.7)] * 6))
     assert answers.improvement(skills, SCORES, "FPLE", 0.5)[0] == (
-        "**Our runs.** MLSTM surely improves the product in 1 of 6 cases and worsens it in 2 (median RMSE 0.060 to 0.045 "
-        "m³ m⁻³); it surely beats climatology in 0. Mean-std scaling surely beats it in 6.")
+        "**Our runs.** MLSTM surely improves the product in 1 of 6 cases and worsens it in 2 (median RMSE 0.060 to "
+        "0.045 m³ m⁻³); it surely beats climatology in 0. Mean-std scaling surely beats it in 6.")
 
 
 def test_a_loss_to_climatology_is_said_first():

@@ -236,8 +236,7 @@ def _leading(shares):
 
 
 def _change(table):
-    median = table.median()
-    return f"{median['before']:.4f} to {median['after']:.4f} m³ m⁻³"
+    return "{before:.4f} to {after:.4f} m³ m⁻³".format(**table.median())
 
 
 def _percent(number):
@@ -257,7 +256,7 @@ def about(study):
 def odd(table):
     """Which printed rows break their own arithmetic, and how."""
     rows = [f"{r.network} {r.combination} {r.grid}: RMSE {r.rmse:.3f} is printed, ubRMSE {r.ubrmse:.3f} and bias "
-            f"{_signed_3(r.bias)} imply {r.implied_rmse:.3f}" + (f", and MAE {r.mae:.3f} exceeds the RMSE" if
+            f"{minus(f'{r.bias:+.3f}')} imply {r.implied_rmse:.3f}" + (f", and MAE {r.mae:.3f} exceeds the RMSE" if
                                                                 r.mae > r.rmse else "") for r in table.itertuples()]
     return f"{plural(len(rows), 'printed row')} cannot be right: " + "; ".join(rows) + "."
 
@@ -298,7 +297,3 @@ def shapley(shares):
         return "What stage 1 goes by cannot be told."
     return "Stage 1 goes by " + ", ".join(f"{summary.NAMES[r.auxiliary]} most at {r.network} ({r.share:.0%})"
                                           for r in top.itertuples()) + "."
-
-
-def _signed_3(number):
-    return f"{number:+.3f}".replace("-", "−")
