@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from smlib import paths
-from smlib.correction import mlstm, study
+from smlib.correction import fits, mlstm, study
 from smlib.correction.data import AUXILIARIES, Matched, Points
 from smlib.correction.folds import PROTOCOLS, Fold, deal
 from smlib.correction.losses import LOSSES, TARGETS, blended, discounted, in_situ
@@ -499,8 +499,8 @@ def test_baselines_know_what_a_member_may_know():
         data = [spoilt(one, np.broadcast_to(sum(held_out(fold, year, groups)) > 0, one.in_situ.shape)) if spoil else one
                 for one, groups in ((points, GROUP), (smap, smap.cells["group"]))]
         here = made_study(*data)
-        found.append(study.baselines(here, ("raw", "mean-std", "linear", "climatology, own past"))
-                     | study.estimates_without_network(here, ("linear", "climatology")))
+        found.append(fits.baselines(here, ("raw", "mean-std", "linear", "climatology, own past"))[0]
+                     | fits.estimates_without_network(here, ("linear", "climatology"))[0])
     stations, _ = held_out(fold, year, np.arange(6))
     for key, before in found[0].items():
         strict, after = ((reading(values, "strict")[stations & (YEAR == year)]) for values in (before, found[1][key]))
@@ -509,12 +509,12 @@ def test_baselines_know_what_a_member_may_know():
 
 
 def test_the_product_itself_is_always_a_baseline_and_unknown_names_are_errors():
-    assert [name for *_, name in study.baselines(made_study(), ("mean-std",))] == ["raw", "mean-std"]
-    assert [name for *_, name in study.baselines(made_study(), ())] == ["raw"]
+    assert [name for *_, name in fits.baselines(made_study(), ("mean-std",))[0]] == ["raw", "mean-std"]
+    assert [name for *_, name in fits.baselines(made_study(), ())[0]] == ["raw"]
     with pytest.raises(ValueError, match="no baseline 'kriging'; there are raw, mean-std, CDF matching, "):
-        study.baselines(made_study(), ("raw", "kriging"))
+        fits.baselines(made_study(), ("raw", "kriging"))
     with pytest.raises(ValueError, match="no baseline 'CDF matching'; there are linear, HistGB, climatology"):
-        study.estimates_without_network(made_study(), ("CDF matching",))
+        fits.estimates_without_network(made_study(), ("CDF matching",))
 
 
 def test_a_map_is_what_the_members_that_have_not_seen_the_day_say():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_correction_mlstm import KEY, QUICK, TIME, YEAR, made_study, made_up, stage_1
 
-from smlib.correction import interpreting, study, tables
+from smlib.correction import fits, interpreting, study, tables
 from smlib.correction.data import COMBINATIONS
 from smlib.correction.folds import PROTOCOLS
 from smlib.correction.study import Entry
@@ -218,10 +218,10 @@ def test_ranks_by_hand():
 
 def test_methods_of_both_pages():
     estimates = study.Estimates({}, {(*KEY, "LEP"): offset(1)})
-    found = tables.of_stage_1(made_study(), estimates, others=("linear",))
+    found = tables.of_stage_1(estimates, fits.estimates_without_network(made_study(), ("linear",))[0])
     assert [name[2:4] for name in found] == [("stage 1", "LEP"), ("linear", "")]
     assert all(values.shape == (MEMBERS, 6, len(TIME)) for values in found.values())
-    assert len(tables.of_stage_1(made_study(), estimates, others=())) == 1
+    assert len(tables.of_stage_1(estimates)) == 1
     made = tables.of_stage_2({(*KEY, Entry("LEP")): 1, (*KEY, Entry("LEP", 0.5, "P")): 2}, {(*KEY, "raw"): 3})
     assert {k[2:4]: v for k, v in made.items()} == {("MLSTM", "LEP"): 1, ("MLSTM, auxiliaries too", "LEP"): 2,
                                                     ("raw", ""): 3}

@@ -41,7 +41,11 @@ def skill():
                                        ("ConvLSTM", "S4, at stations", "skill_persistence", 0.2),
                                        ("ConvLSTM", "S1, against truth", "skill_persistence", 0.7),
                                        ("climatology", "at stations", "skill_persistence", -0.1)], lead_d=1, **deep),
+            *skills("correction/upscale", [("stage 1", "SMAP, LEP", "RMSE", 0.02),
+                                           ("climatology", "SMAP", "RMSE", 0.04),
+                                           ("stage 1", "SMAP, LEP, against truth", "RMSE", 0.9)], site="HOBE"),
             *skills("correction/improve", [("MLSTM", "SMAP, LEP, weight 0.5", "RMSE", 0.02),
+                                           ("linear", "SMAP", "RMSE", 0.03), ("raw", "SMAP", "RMSE", 0.05),
                                            ("MLSTM", "SMAP, LEP, weight 0.5, against truth", "RMSE", 0.9),
                                            ("climatology", "SMAP", "RMSE", 0.04)], site="HOBE"),
             *skills("correction/improve", [("MLSTM", "SMAP, LEP, weight 0.5", "RMSE", 0.9)], site="HOBE",
@@ -60,7 +64,8 @@ def cost():
             *prices("fusion/estimate", [("ConvLSTM S1, 0-10 cm", "train_s", 5.0),
                                         ("ConvLSTM S1, 10-40 cm", "train_s", 7.0)]),
             *prices("forecast/train", [("ConvLSTM S1, 0-10 cm", "train_s", 6.0)]),
-            *prices("correction/improve", [("stage 2", "training_s", 50.0), ("stage 2", "networks", 10)])]
+            *prices("correction/upscale", [("stage 1", "fit_s", 4.0), ("climatology", "fit_s", 0.1)]),
+            *prices("correction/improve", [("MLSTM", "fit_s", 5.0), ("linear", "fit_s", 0.2)])]
     return pd.DataFrame(rows)
 
 
@@ -87,7 +92,9 @@ def test_skill_from_rmse_is_the_median_over_cases(skill, cost):
     assert row["skill"] == pytest.approx(np.median([1 - 0.25, 0])) and row["train_s"] == 3.0 and np.isnan(row["low"])
     assert found.loc[("gaps filled", "climatology + persistence"), "skill"] == 0
     row = found.loc["products against in-situ data", "MLSTM"]
-    assert row["skill"] == pytest.approx(0.75) and row["train_s"] == 5.0  # a network's share of ten
+    assert row["skill"] == pytest.approx(0.75) and row["train_s"] == 5.0
+    assert found.loc[("products against in-situ data", "linear"), "train_s"] == 0.2
+    assert found.loc[("cells against in-situ data", "stage 1"), "skill"] == pytest.approx(0.75)
 
 
 def test_the_front_holds_what_nothing_cheaper_reaches(skill, cost):
@@ -109,7 +116,7 @@ def test_the_front_holds_what_nothing_cheaper_reaches(skill, cost):
 def test_what_has_no_cost_is_named(skill, cost):
     found = costs.without_cost(skill, cost).set_index("page")["models"]
     assert found["forecast/skill"] == "climatology" and "nudging/long_term" not in found
-    assert found["correction/improve"] == "climatology"
+    assert found["correction/improve"] == "raw"
 
 
 def test_a_task_without_rows_or_with_two_is_an_error(skill, cost):
@@ -122,13 +129,14 @@ def test_a_task_without_rows_or_with_two_is_an_error(skill, cost):
 def test_the_answer_names_the_best_and_the_dearest(skill, cost):
     answer, text = costs.answer(costs.accuracy_and_cost(skill, cost))
     assert answer.startswith("**Our runs.** In 1 of ") and "no timed model beats the reference. The dearest is the " \
-        "best in 1 of 1 that time several; the best surely beats the reference in " in answer
+        "best in 2 of 2 that time several; the best surely beats the reference in " in answer
     assert "(twin, cpu), against persistence: LSTM has skill +0.30 [0.00, 0.50] for 8 s of training, the best and " \
            "the dearest of 3." in text
-    assert "MLSTM has skill +0.75 for 5 s of training; no other model is timed." in text
+    assert "MLSTM has skill +0.75 for 5 s of training, the best and the dearest of 2." in text
+    assert "stage 1 has skill +0.75 for 4 s of training; no other model is timed." in text
     skill.loc[skill["model"] == "RF", "value"] = 0.35
     answer, text = costs.answer(costs.accuracy_and_cost(skill, cost))
-    assert "best in 0 of 1" in answer
+    assert "best in 1 of 2" in answer
     assert "RF has skill +0.35 [0.00, 0.50] for 1 s of training, the best of 3; the dearest, LSTM, has +0.30 for " \
            "8 s." in text
 

@@ -1,9 +1,9 @@
 """The correction study (Xie et al. 2025): stations carried to a product's grid, and the product corrected with them."""
 
+from smlib.correction.fits import baselines, estimates_without_network
 from smlib.correction.study import (
     Entry,
     axes,
-    baselines,
     correct,
     correct_all,
     estimate,
@@ -13,5 +13,6 @@ from smlib.correction.study import (
     open_study,
 )
 
-__all__ = ["Entry", "axes", "baselines", "correct", "correct_all", "estimate", "further_entries", "main_entries",
+__all__ = ["Entry", "axes", "baselines", "correct", "correct_all", "estimate",
+           "estimates_without_network", "further_entries", "main_entries",
            "maps", "open_study"]

@@ -7,9 +7,9 @@ import torch
 from smlib import explain, paths
 from smlib.correction import summary
 from smlib.correction.data import AUXILIARIES
+from smlib.correction.fits import baselines
 from smlib.correction.folds import PROTOCOLS
 from smlib.correction.scores import cells_in_common, compare
-from smlib.correction.study import baselines
 from smlib.correction.tables import read, reference
 from smlib.correction.triple import anomalies, collocate, true_error
 from smlib.data.schema import DataError
@@ -187,7 +187,7 @@ def triplets(study, after, protocol="strict", season="removed", draws=500, seed=
 
 def beside_raw(study, after):
     """What `error_parts` takes of a correction (network, product) -> (member, cell, day): "MLSTM", and "raw"."""
-    return {(*pair, "MLSTM"): values for pair, values in after.items()} | baselines(study, ["raw"])
+    return {(*pair, "MLSTM"): values for pair, values in after.items()} | baselines(study, ["raw"])[0]
 
 
 def error_parts(study, made, protocol, against="in situ", least=30):

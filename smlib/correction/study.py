@@ -14,7 +14,6 @@ from filelock import FileLock
 
 from smlib import paths
 from smlib.correction import mlstm
-from smlib.correction.baselines import BASELINES
 from smlib.correction.data import COMBINATIONS, NETWORKS, PRODUCTS, Points, open_network
 from smlib.correction.folds import Folds, deal
 from smlib.data.schema import DataError
@@ -24,7 +23,6 @@ CODE = sorted([*(HERE.with_name(f"{name}.py") for name in ("folds", "losses", "m
                *HERE.parents[1].glob("train/*.py"), *(HERE.parents[1] / "models" / f"{name}.py" for name in
                                                       ("layers", "sequence"))])
 WEIGHT = 0.5  # lambda: stage 1 and the stations are trusted alike
-LEARNT = ("linear", "HistGB", "climatology")  # baselines that stage 1 can be compared with: they need no product
 
 
 @dataclass(frozen=True)
@@ -203,59 +201,12 @@ def correct(study, estimates, settings, entries, loss="blended", progress=False,
 def correct_all(study, estimates, settings, combinations, weight, weights, loss="blended", **others):
     """Stage 2 of all combinations, and of the first with what `further_entries` adds: as `correct`, trained once each.
 
-    The networks are those of the combinations alone. others : progress and checkpoints, as of `correct`
+    others : progress and checkpoints, as of `correct`
     """
     main, trained = correct(study, estimates, settings, main_entries(combinations, weight), loss, **others)
-    further, _ = correct(study, estimates, settings, further_entries(combinations[0], weight, weights), loss, **others)
-    return main | further, trained
-
-
-def baselines(study, names=tuple(BASELINES), seed=0):
-    """Baselines under every fold, the product itself ("raw") always among them.
-
-    Mapping of (network, product, name) -> (member, cell, day), m3 m-3. Raises ValueError for a name not in `BASELINES`.
-    """
-    found, names = {}, _known(["raw", *names], BASELINES)
-    for network, product in study.pairs:
-        one = study.networks[network]
-        data, folds = one.matched[product], one.folds
-        groups = data.cells["group"].to_numpy()
-        for name in names:
-            made = []
-            for fold in folds.members:
-                target = np.where(folds.training(fold, groups), data.in_situ, np.nan)
-                model = BASELINES[name](data.time, seed).fit(data.values, data.auxiliaries, target)
-                made.append(model.predict(data.values, data.auxiliaries))
-            found[network, product, name] = np.where(np.isfinite(data.values), np.stack(made), np.nan)
-    return found
-
-
-def _known(names, known):
-    """The names, each once; ValueError for others."""
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"no baseline {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
-    return list(dict.fromkeys(names))
-
-
-def estimates_without_network(study, names=LEARNT, seed=0):
-    """What stage 1 is compared with: baselines learnt at the stations from all four auxiliaries, asked at the cells.
-
-    Mapping of (network, product, name) -> (member, cell, day), m3 m-3. Raises ValueError for a name not in `LEARNT`.
-    """
-    found, names = {}, _known(names, LEARNT)
-    for network, one in study.networks.items():
-        points, groups = one.points, one.points.sites["group"].to_numpy()
-        nothing = np.zeros(points.in_situ.shape)  # in place of a product
-        for name in names:
-            models = []
-            for fold in one.folds.members:
-                target = np.where(one.folds.training(fold, groups), points.in_situ, np.nan)
-                models.append(BASELINES[name](points.time, seed).fit(nothing, points.auxiliaries, target))
-            for product, data in one.matched.items():
-                empty = np.zeros(data.values.shape)
-                found[network, product, name] = np.stack([m.predict(empty, data.auxiliaries) for m in models])
-    return found
+    further, more = correct(study, estimates, settings, further_entries(combinations[0], weight, weights), loss,
+                            **others)
+    return main | further, trained | more
 
 
 def maps(study, trained, network, product, entry, day):

@@ -7,6 +7,7 @@ from scipy import stats
 from smlib import paths
 from smlib.correction.data import AUXILIARIES
 from smlib.correction.scores import by_cell, compare, score
+from smlib.correction.words import joined, minus, plural
 
 PRINTED = {"FVC": "F", "PRE": "P", "LST": "L", "ET": "E"}  # Table 3 of Xie et al. (2025)
 NAMES = {"F": "vegetation cover", "P": "precipitation", "L": "surface temperature", "E": "evapotranspiration"}
@@ -169,7 +170,7 @@ def signs(table):
     if len(hang):
         text += (" The sign hangs on the way of counting for "
                  + "; ".join(f"{NAMES[row.auxiliary]} at {row.network}" for row in hang.itertuples()) + ".")
-    return _minus(text)
+    return minus(text)
 
 
 def pairs_in_print():
@@ -228,22 +229,7 @@ def conversion_sentence(table):
         text += (f" Nor is the right porosity the whole of it: against the truth of the same cells and days ASCAT by "
                  f"each cell's porosity has a bias of {low}, because its saturation counts from the driest state of "
                  "the ground, which still holds water.")
-    return _minus(text)
-
-
-def answer(table, counts, raw):
-    """The page's answer as Markdown, out of `correlations`, `networks_table` and `raw_scores`."""
-    best = table.loc[table.groupby("network", sort=False)["pooled"].apply(lambda r: r.abs().idxmax())]
-    said = "; ".join(f"{NAMES[row.auxiliary]} at {row.network} (r {row.pooled:.2f}, {row.low:.2f} to {row.high:.2f})"
-                     for row in best.itertuples())
-    seen = counts.groupby("product", sort=False)["seen"].agg(["min", "max"])
-    days = "; ".join(f"{name} on {row['min']:.0%} to {row['max']:.0%}" for name, row in seen.iterrows())
-    rmse = raw[raw["metric"] == "RMSE"].dropna(subset=["value"])
-    close = rmse.loc[rmse.groupby("network", sort=False)["value"].idxmin()]
-    near = "; ".join(f"{row['product']} at {row['network']} ({row['value']:.3f} m³ m⁻³)" for _, row in close.iterrows())
-    return _minus(f"**Our runs.** Of the four auxiliaries soil moisture goes along most with {said}, over all "
-                  f"station-days. The products see the cells with stations, by network, on these shares of the days: "
-                  f"{days}. As they come, the nearest to the stations by RMSE is {near}.")
+    return minus(text)
 
 
 def paper():
@@ -252,16 +238,15 @@ def paper():
     best = printed.loc[printed.groupby("network", sort=False)["pearson_r"].apply(lambda r: r.abs().idxmax())]
     said = "; ".join(f"{NAMES[PRINTED[row.variable]]} at {row.network} (r {row.pearson_r:.2f})"
                      for row in best.itertuples())
-    return _minus(f"**The paper's answer** (Table 3): soil moisture goes along most with {said}.")
+    return minus(f"**The paper's answer** (Table 3): soil moisture goes along most with {said}.")
 
 
-def about(points, kind, source, scale):
-    """The line about the data at the top of a page, as Markdown."""
-    each = "; ".join(f"{name} {len(own.sites)} stations, {own.time[0]} to {own.time[-1]}"
+def about(points, kind, source, scale, products):
+    """The line about the data at the top of a page, as Markdown: what they are, where, and when."""
+    periods = {name: f"{own.time[0]} to {own.time[-1]}" for name, own in points.items()}
+    same = len(set(periods.values())) == 1
+    each = "; ".join(f"{name}, {plural(len(own.sites), 'station')}" + ("" if same else f", {periods[name]}")
                      for name, own in points.items())
     scale = f", scale {scale}" if kind == "simulated" else ""
-    return f"**Data.** {kind.capitalize()}: `{source}`{scale}. {each}."
-
-
-def _minus(text):
-    return text.replace(" -", " −").replace("(-", "(−")
+    return (f"**Data.** {kind.capitalize()} (`{source}`{scale}): daily soil moisture of stations and of "
+            f"{joined(products)}, with four auxiliaries, around {each}{f'; {min(periods.values())}' if same else ''}.")

@@ -7,7 +7,6 @@ from smlib import paths
 from smlib.correction.data import COMBINATIONS
 from smlib.correction.folds import PROTOCOLS
 from smlib.correction.scores import METRICS, by_cell, cells_in_common, compare, score
-from smlib.correction.study import LEARNT, estimates_without_network
 from smlib.evaluate.audit_rules import labels, of_scores
 from smlib.evaluate.printed import table as printed_table
 from smlib.evaluate.skill import COLUMNS
@@ -158,17 +157,15 @@ def ranking(table, by="RMSE"):
     return some, rho
 
 
-def of_stage_1(study, estimates, seed=0, others=None):
-    """What the page on stage 1 scores, as `scores` takes it: stage 1 by combination, regressions, climatology, and the
-    stations' mean itself as an estimate of the cell's moisture.
+def of_stage_1(estimates, without=()):
+    """What the page on stage 1 scores, as `scores` takes it: stage 1 by combination, and `estimates_without_network`.
 
-    others : names of baselines; those of `study.LEARNT` if not given
+    without : mapping of (network, product, name) -> (member, cell, day)
     """
     made = {(network, product, "stage 1", combination, np.nan): values
             for (network, product, combination), values in estimates.at_cells.items()}
-    names = LEARNT if others is None else others
-    without = estimates_without_network(study, names, seed) if names else {}
-    return made | {(network, product, name, "", np.nan): values for (network, product, name), values in without.items()}
+    return made | {(network, product, name, "", np.nan): values for (network, product, name), values in
+                   dict(without).items()}
 
 
 def in_situ_as_estimate(study, draws=500, seed=0):
@@ -193,8 +190,8 @@ def main_ones(made, weight):
 
 
 def references(made):
-    """(method, combination, weight) of every baseline."""
-    return list(dict.fromkeys(key[2:] for key in made if not key[2].startswith("MLSTM")))
+    """(method, combination, weight) of every baseline: what has no combination."""
+    return list(dict.fromkeys(key[2:] for key in made if not key[3]))
 
 
 def of_methods(table, combination, weight=np.nan):

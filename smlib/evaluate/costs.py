@@ -22,11 +22,14 @@ RECORDS = {
     "fusion/gapfill": ("seconds to fit, simulated", "", "a method on the cells of the simulated set"),
     "fusion/estimate": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
     "forecast/train": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
-    "correction/improve": ("training_s", "", "a network of stage 2, its share of all that were trained together"),
+    "correction/upscale": ("fit_s", "", "one fit to a network's stations without one fold and one year: of a baseline "
+                           "alone, or of a network of stage 1, its share of all that were trained together"),
+    "correction/improve": ("fit_s", "", "one fit to a product without one fold of stations and one year: of a baseline "
+                           "alone, or of a network of stage 2, its share of all that were trained together (stage 1, "
+                           "which MLSTM needs too, is not in it)"),
 }
 SURFACE = "0-10 cm"  # the layer whose networks are compared where a study has several
 KINDS = {"embedded": "measured", "measured": "measured", "twin": "simulated", "simulated": "simulated"}  # of sources
-NAMES = {"stage 2": "MLSTM"}  # in a cost table -> in a skill table
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ TASKS = (
          {"depth_m": 0.05, "variant": "against truth"}),
     Task("forecast", "surface, 1 day ahead, at stations", "forecast/skill", "forecast/train", "persistence",
          "skill_persistence", {"depth_m": 0.05, "lead_d": 1, "variant": "at stations"}),
+    Task("correction", "cells against in-situ data", "correction/upscale", "correction/upscale", "climatology",
+         "RMSE", {"protocol": "strict"}),
     Task("correction", "products against in-situ data", "correction/improve", "correction/improve", "climatology",
          "RMSE", {"protocol": "strict"}),
 )
@@ -71,20 +76,18 @@ def recorded(cost):
     forecast_s; seconds, NaN where a page does not record it.
 
     cost : DataFrame page, study, model, device, metric, value
-        Of a page that trains networks together, train_s is a network's share.
     """
     frames = []
     for page, (train, forecast, _) in RECORDS.items():
         wide = cost[cost["page"] == page].pivot_table(index=["page", "study", "model", "device"], columns="metric",
                                                       values="value", aggfunc="first").reset_index()
-        networks = wide["networks"] if "networks" in wide else 1
-        frames.append(wide.assign(train_s=wide.get(train, np.nan) / networks, forecast_s=wide.get(forecast, np.nan),
+        frames.append(wide.assign(train_s=wide.get(train, np.nan), forecast_s=wide.get(forecast, np.nan),
                                   parameters=wide.get("parameters", np.nan)))
     table = pd.concat(frames, ignore_index=True).reindex(
         columns=["page", "study", "model", "device", "parameters", "train_s", "forecast_s"])
     layered = table["model"].str.contains(" cm")
     table = table[~layered | table["model"].str.endswith(SURFACE)]
-    return table.assign(model=table["model"].str.removesuffix(f", {SURFACE}").replace(NAMES)).reset_index(drop=True)
+    return table.assign(model=table["model"].str.removesuffix(f", {SURFACE}")).reset_index(drop=True)
 
 
 def headline(skill, task):
@@ -154,8 +157,7 @@ def _priced(table):
 
 def without_cost(skill, cost):
     """Models that a page scores and whose cost no page of the study records: DataFrame page, models (as text)."""
-    known = {(study, re.sub(r" S\d.*", "", NAMES.get(model, model))) for study, model in
-             cost[["study", "model"]].to_numpy()}
+    known = {(study, re.sub(r" S\d.*", "", model)) for study, model in cost[["study", "model"]].to_numpy()}
     pairs = skill[["page", "study", "model"]].drop_duplicates()
     lacking = [(study, model) not in known for study, model in pairs[["study", "model"]].to_numpy()]
     return pairs[lacking].groupby("page", sort=False)["model"].agg(", ".join).rename("models").reset_index()
