@@ -116,7 +116,7 @@ def test_verdicts_place_colour_and_mark_every_level():
     grey = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() == 1 and not p.get_hatch()]
     assert [(p.get_x(), p.get_y()) for p in grey] == [(-0.5, 0.5)]
     written = texts(fig)
-    assert {"FA-LSTM against LSTM,\n1 day ahead", "FA-LSTM against LSTM,\n3 days ahead", "DM", "not scored",
+    assert {"FA-LSTM\nagainst LSTM, 1 day ahead", "FA-LSTM\nagainst LSTM, 3 days ahead", "DM", "not scored",
             "better, p < 0.05 (Holm)", "loss of the model / of the reference"} <= set(written)
 
 

@@ -19,7 +19,7 @@ def frame(sites=3, leads=(1, 3, 7), models=("persistence", "RF", "RF (increment)
 
 
 def test_each_tile_prints_its_value_and_sure_ones_are_bold():
-    skill = frame()
+    skill = frame(sites=2)
     fig = plots.skill_tiles(skill)
     axes = fig.axes[:3]
     assert [ax.get_title(loc="left") for ax in axes] == ["1 day ahead", "3 days ahead", "7 days ahead"]
@@ -32,8 +32,9 @@ def test_each_tile_prints_its_value_and_sure_ones_are_bold():
         assert [t.get_fontweight() == "bold" for t in texts] == sure
 
 
-def test_many_levels_get_dots_instead_of_numbers():
-    skill = frame(sites=15)
+@pytest.mark.parametrize("sites", [4, 15])
+def test_many_levels_get_dots_instead_of_numbers(sites):
+    skill = frame(sites)
     ax = plots.skill_tiles(skill).axes[0]
     here = skill[(skill["lead_d"] == 1) & (skill["model"] != "persistence")]
     assert not ax.texts and len(ax.lines) == ((here["low"] > 0) | (here["high"] < 0)).sum()
