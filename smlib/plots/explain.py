@@ -12,8 +12,9 @@ from matplotlib.scale import AsinhScale
 
 from smlib.data.schema import VARIABLES
 from smlib.plots.series import MISSING
-from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink
+from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink, once
 
+ADVICE = "select one site and level, or average"
 SIZE = "mean |Shapley value| (m³ m⁻³)"
 ROOT = 0.5       # colours of Shapley sizes go with the square root: moisture is many times the rest
 LINEAR = 0.001   # Shapley values beyond this (m3 m-3) are drawn on a logarithmic axis, for the same reason
@@ -36,7 +37,7 @@ def shapley_days(table, title=None):
     matplotlib.figure.Figure
         One colour scale for all panels; a cell that is not in the table is grey and hatched.
     """
-    _once(table, ["model", "feature", "day"])
+    once(table, ["model", "feature", "day"], ADVICE)
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     days = sorted(table["day"].unique())
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
@@ -71,7 +72,7 @@ def shapley_features(table, title=None):
         Numbers in 0.001 m3 m-3, that is per mille of the volume.
     """
     table = table if "target" in table else table.assign(target="")
-    _once(table, ["target", "model", "feature"])
+    once(table, ["target", "model", "feature"], ADVICE)
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     targets = list(dict.fromkeys(table["target"]))
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
@@ -187,7 +188,7 @@ def attention_and_shapley(table, agreement=None, title=None):
     matplotlib.figure.Figure
         Two panels a model, side by side for up to four items, one colour scale.
     """
-    _once(table, ["model", "level", "item"])
+    once(table, ["model", "level", "item"], ADVICE)
     models = in_order(table["model"])
     items, levels = (list(dict.fromkeys(table[column])) for column in ("item", "level"))
     rho = {} if agreement is None else agreement.set_index("model")["rho"].to_dict()
@@ -205,18 +206,13 @@ def attention_and_shapley(table, agreement=None, title=None):
             _write(ax, values, values, norm, "{:.2f}")
             ax.set_yticks(np.arange(len(levels)) + 0.5, levels)
         row[0].set_title(f"{model}: attention")
-        row[1].set_title(f"{model}: Shapley values" + (f", rank correlation {_signed(rho[model])}" if model in rho else ""))
+        rank = f", rank correlation {_signed(rho[model])}" if model in rho else ""
+        row[1].set_title(f"{model}: Shapley values{rank}")
     for ax in bottom:
         _slanted(ax, [_written(i, "long_name") for i in items])
     _bar(fig, image, axes, f"share (all alike: {1 / len(items):.3g})")
     _title(fig, title, "Shapley values: " + _quality(table))
     return fig
-
-
-def _once(table, keys):
-    twice = table[table.duplicated(keys)]
-    if len(twice):
-        raise ValueError(f"several values for {twice[keys].iloc[0].to_dict()}: select one site and level, or average")
 
 
 def _cells(ax, values, norm):
