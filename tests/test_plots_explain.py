@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from legible import assert_legible
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
@@ -77,21 +78,6 @@ def mesh(ax):
     return found
 
 
-def hidden(fig):
-    """Texts that run out of the figure."""
-    fig.draw_without_rendering()
-    width, height = fig.bbox.size
-    boxes = {t.get_text(): t.get_window_extent() for t in fig.findobj(matplotlib.text.Text)
-             if t.get_visible() and t.get_text().strip()}
-    return [t for t, b in boxes.items() if b.x0 < -1 or b.y0 < -1 or b.x1 > width + 1 or b.y1 > height + 1]
-
-
-def touching(labels):
-    """Neighbouring tick labels that cover each other."""
-    boxes = [t.get_window_extent() for t in labels if t.get_text() and t.get_visible()]
-    return sum(a.overlaps(b) for a, b in itertools.pairwise(boxes))
-
-
 @pytest.mark.parametrize("draw", [
     lambda m: explain.shapley_days(days(m), title="CH-DAV, 0.15 m, one day ahead"),
     lambda m: explain.shapley_features(groups(m)),
@@ -102,10 +88,7 @@ def touching(labels):
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS[:2], MODELS])
 def test_text_can_be_read(draw, models):
     fig = draw(models)
-    assert hidden(fig) == []
-    for ax in panels(fig):
-        if not ax.get_xticklabels() or ax.get_xticklabels()[0].get_rotation() == 0:
-            assert touching(ax.get_xticklabels()) == 0
+    assert_legible(fig)
     assert all(bar.get_window_extent().width < 40 for bar in bars(fig)) and len(bars(fig)) == 1
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from legible import assert_legible
 
 from smlib import plots
 from smlib.evaluate import COLUMNS
+from smlib.plots.style import MODEL_COLOURS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -38,6 +40,13 @@ def test_many_levels_get_dots_instead_of_numbers(sites):
     ax = plots.skill_tiles(skill).axes[0]
     here = skill[(skill["lead_d"] == 1) & (skill["model"] != "persistence")]
     assert not ax.texts and len(ax.lines) == ((here["low"] > 0) | (here["high"] < 0)).sum()
+
+
+def test_tiles_of_the_four_sites_can_be_read():
+    names = [m for m in MODEL_COLOURS if m not in ("persistence", "ConvLSTM", "ConvLSTM-SE", "MLSTM", "CNN")]
+    models = [name for m in names for name in (m, f"{m} (increment)")]
+    assert_legible(plots.skill_tiles(frame(4, models=models), title="Skill against persistence (measured, strict)"))
+    assert_legible(plots.skill_tiles(frame(sites=1, leads=(1, 3), models=models)))
 
 
 def test_a_missing_metric_is_an_error():

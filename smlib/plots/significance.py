@@ -123,7 +123,7 @@ def verdicts(compared, title=None):
     pairs = list(dict.fromkeys(zip(compared["model"], compared["reference"], strict=True)))
     leads, sites = sorted(compared["lead_d"].unique()), list(dict.fromkeys(compared["site"]))
     levels = sorted(dict.fromkeys(compared["level"]), key=_level_order)
-    fig = figure(max(5.5, len(leads) * (0.42 * len(levels) + 0.35) + 1.9),
+    fig = figure(max(5.5, len(leads) * max(0.42 * len(levels) + 0.35, 3.0) + 2.1),
                  len(pairs) * (0.24 * len(sites) + 0.55) + 1.7)
     axes = fig.subplots(len(pairs), len(leads), squeeze=False, sharex=True, sharey=True)
     colours, norm = SIGNED.with_extremes(bad="none"), LogNorm(1 / WIDEST, WIDEST)
@@ -137,7 +137,7 @@ def verdicts(compared, title=None):
                        shrink=min(1.0, 3.5 / fig.get_figheight()), ticks=[0.25, 0.5, 1, 2, 4], format="{x:g}")
     bar.ax.minorticks_off()
     bar.ax.grid(False)
-    bar.set_label("loss of the model / of the reference")
+    bar.set_label("loss of the model /\nof the reference")
     entries = {f"{verdict}, p < {ALPHA} (Holm)": Line2D([], [], color="black", marker=mark, linestyle="none")
                for verdict, mark in MARKS.items()}
     entries |= {"not scored": Patch(facecolor=NOT_SCORED), "no such level": Patch(**ABSENT)}
