@@ -216,6 +216,16 @@ def test_notebook_pages_show_figures_and_tables(page, site):
         assert page.locator(".cell_output img").count() > 0 and page.locator(".cell_output table").count() > 0
 
 
+def test_a_figure_opens_at_full_size(page, site):
+    page.goto(f"{site}/stations/compare.html", wait_until="networkidle")
+    figure = page.locator("article .cell_output img").first
+    shown, drawn = figure.evaluate("image => [image.clientWidth, image.naturalWidth]")
+    assert drawn > 1.2 * shown
+    figure.click()
+    page.wait_for_url("**/_images/*.png")
+    assert page.locator("img").evaluate("image => image.naturalWidth") == drawn and page.wrong == []
+
+
 def test_the_front_page_leads_into_the_book(page, site):
     page.goto(f"{site}/index.html", wait_until="networkidle")
     page.wait_for_url(f"{site}/intro.html")

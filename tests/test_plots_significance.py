@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from legible import assert_legible
 from matplotlib.patches import Rectangle
 
 from smlib.evaluate.entrants import SUFFIX
@@ -116,8 +117,15 @@ def test_verdicts_place_colour_and_mark_every_level():
     grey = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_width() == 1 and not p.get_hatch()]
     assert [(p.get_x(), p.get_y()) for p in grey] == [(-0.5, 0.5)]
     written = texts(fig)
-    assert {"FA-LSTM against LSTM,\n1 day ahead", "FA-LSTM against LSTM,\n3 days ahead", "DM", "not scored",
-            "better, p < 0.05 (Holm)", "loss of the model / of the reference"} <= set(written)
+    assert {"FA-LSTM\nagainst LSTM, 1 day ahead", "FA-LSTM\nagainst LSTM, 3 days ahead", "DM", "not scored",
+            "better, p < 0.05 (Holm)", "loss of the model /\nof the reference"} <= set(written)
+
+
+def test_verdicts_of_long_names_can_be_read():
+    rows = [(model, "LSTM", site, f"level {level}, depth unknown", lead, 0.1, "undecided")
+            for model in ("CNN-with-LSTM (increment)", "RF") for site in ("US-AR1", "FR-Hes") for level in range(1, 6)
+            for lead in (1, 3, 7)]
+    assert_legible(significance.verdicts(pd.DataFrame(rows, columns=compared().columns)))
 
 
 def test_verdicts_are_even_about_one():
@@ -152,6 +160,13 @@ def test_target_effect_rows_intervals_and_texts():
     assert spans == {(0.1, 0.4), (-0.1, 0.4)}
     written = texts(fig)
     assert {"1 day ahead, 8 sites", "7 days ahead, 8 sites", "7/8", "5/8", "5.0 → 2.5", "sites", "rank"} <= set(written)
+
+
+@pytest.mark.parametrize("leads", [(1,), (1, 3, 7)])
+def test_target_effect_can_be_read(leads):
+    row = effect().iloc[0].to_dict() | {"sites": 30, "sites_lower": 28, "rank_value": 15.5, "rank_increment": 12.5}
+    rows = [row | {"model": model, "lead_d": lead} for lead in leads for model in MODELS[2:17]]
+    assert_legible(significance.target_effect(pd.DataFrame(rows)), least=5)
 
 
 def test_target_effect_of_too_few_sites_stays_hollow():

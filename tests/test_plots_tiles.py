@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from legible import assert_legible
 
 from smlib import plots
 from smlib.evaluate import COLUMNS
+from smlib.plots.style import MODEL_COLOURS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -19,7 +21,7 @@ def frame(sites=3, leads=(1, 3, 7), models=("persistence", "RF", "RF (increment)
 
 
 def test_each_tile_prints_its_value_and_sure_ones_are_bold():
-    skill = frame()
+    skill = frame(sites=2)
     fig = plots.skill_tiles(skill)
     axes = fig.axes[:3]
     assert [ax.get_title(loc="left") for ax in axes] == ["1 day ahead", "3 days ahead", "7 days ahead"]
@@ -32,11 +34,19 @@ def test_each_tile_prints_its_value_and_sure_ones_are_bold():
         assert [t.get_fontweight() == "bold" for t in texts] == sure
 
 
-def test_many_levels_get_dots_instead_of_numbers():
-    skill = frame(sites=15)
+@pytest.mark.parametrize("sites", [4, 15])
+def test_many_levels_get_dots_instead_of_numbers(sites):
+    skill = frame(sites)
     ax = plots.skill_tiles(skill).axes[0]
     here = skill[(skill["lead_d"] == 1) & (skill["model"] != "persistence")]
     assert not ax.texts and len(ax.lines) == ((here["low"] > 0) | (here["high"] < 0)).sum()
+
+
+def test_tiles_of_the_four_sites_can_be_read():
+    names = [m for m in MODEL_COLOURS if m not in ("persistence", "ConvLSTM", "ConvLSTM-SE", "MLSTM", "CNN")]
+    models = [name for m in names for name in (m, f"{m} (increment)")]
+    assert_legible(plots.skill_tiles(frame(4, models=models), title="Skill against persistence (measured, strict)"))
+    assert_legible(plots.skill_tiles(frame(sites=1, leads=(1, 3), models=models)))
 
 
 def test_a_missing_metric_is_an_error():

@@ -145,6 +145,19 @@
       if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
   }
 
+  // A figure that the page draws smaller than it is opens at its own size.
+  function figures() {
+    for (const image of document.querySelectorAll("article .cell_output img")) {
+      if (image.closest("a") || image.naturalWidth <= 1.2 * image.clientWidth) continue;
+      const link = document.createElement("a");
+      link.href = image.src;
+      link.className = "whole-figure";
+      link.title = "Open at full size";
+      image.replaceWith(link);
+      link.append(image);
+    }
+  }
+
   // The theme names some controls otherwise than they read, so that whoever speaks to a browser cannot call them; and
   // the role of a reference in its list is one that browsers no longer know.
   function names() {
@@ -157,4 +170,5 @@
     names();
     return tables();
   });
+  window.addEventListener("load", figures);
 })();

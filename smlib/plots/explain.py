@@ -12,8 +12,9 @@ from matplotlib.scale import AsinhScale
 
 from smlib.data.schema import VARIABLES
 from smlib.plots.series import MISSING
-from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink
+from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink, once
 
+ADVICE = "select one site and level, or average"
 SIZE = "mean |Shapley value| (m³ m⁻³)"
 ROOT = 0.5       # colours of Shapley sizes go with the square root: moisture is many times the rest
 LINEAR = 0.001   # Shapley values beyond this (m3 m-3) are drawn on a logarithmic axis, for the same reason
@@ -36,19 +37,20 @@ def shapley_days(table, title=None):
     matplotlib.figure.Figure
         One colour scale for all panels; a cell that is not in the table is grey and hatched.
     """
-    _once(table, ["model", "feature", "day"])
+    once(table, ["model", "feature", "day"], ADVICE)
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     days = sorted(table["day"].unique())
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
-    fig, axes = grid(len(models), "", "day", columns=4, width=2.7, height=0.27 * len(days) + 0.75, extra=1.5)
+    fig, axes = grid(len(models), "", "day", columns=3, width=3.0, height=0.27 * len(days) + 0.75, extra=1.5)
     for ax, model in zip(axes, models, strict=True):
         one = table[table["model"] == model].pivot(index="day", columns="feature", values="mean_abs")
         image = _cells(ax, one.reindex(index=days, columns=features).to_numpy(float), norm)
-        ax.set_xticks(np.arange(len(features)) + 0.5, [_written(f, "symbol") for f in features], fontsize=8)
+        ax.set_xticks(np.arange(len(features)) + 0.5, [_written(f, "symbol") for f in features],
+                      fontsize=0.8 * matplotlib.rcParams["xtick.labelsize"])
         ax.set_yticks(np.arange(len(days)) + 0.5, ["t" if d == 0 else f"t − {-d:g}" for d in days])
         ax.set_title(model)
     _bar(fig, image, axes, SIZE)
-    fig.supxlabel(_wrapped(fig, _key(features, " of the day before"), 13), fontsize=9)
+    _below(fig, _key(features, " of the day before"))
     _title(fig, title, _quality(table))
     return fig
 
@@ -70,20 +72,20 @@ def shapley_features(table, title=None):
         Numbers in 0.001 m3 m-3, that is per mille of the volume.
     """
     table = table if "target" in table else table.assign(target="")
-    _once(table, ["target", "model", "feature"])
+    once(table, ["target", "model", "feature"], ADVICE)
     models, features = in_order(table["model"]), list(dict.fromkeys(table["feature"]))
     targets = list(dict.fromkeys(table["target"]))
     norm = PowerNorm(ROOT, 0, table["mean_abs"].max() or 1)
-    fig = figure(0.62 * len(features) * len(targets) + 3.0, 0.3 * len(models) + 4.0)
-    axes = fig.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+    fig = figure(0.55 * len(features) + 3.4, (0.27 * len(models) + 0.4) * len(targets) + 3.2)
+    axes = fig.subplots(len(targets), 1, sharex=True, squeeze=False)[:, 0]
     for ax, target in zip(axes, targets, strict=True):
         one = table[table["target"] == target].pivot(index="model", columns="feature", values="mean_abs")
         values = one.reindex(index=models, columns=features).to_numpy(float)
         image = _cells(ax, values, norm)
         _write(ax, 1000 * values, values, norm, "{:.1f}")
-        _slanted(ax, [_written(f, "long_name") for f in features])
         ax.set_yticks(np.arange(len(models)) + 0.5, models)
         ax.set_title(f"target: {target}" if target else "")
+    _slanted(axes[-1], [_written(f, "long_name") for f in features])
     _bar(fig, image, axes, SIZE)
     _title(fig, title, "numbers in 0.001 m³ m⁻³; " + _quality(table))
     return fig
@@ -107,8 +109,8 @@ def shapley_values(table, title=None):
         other; colour is the rank of the feature among its values.
     """
     models, features = in_order(table["model"]), list(dict.fromkeys(table["input"]))
-    fig, axes = grid(len(models), "Shapley value (m³ m⁻³)", "", columns=4, width=2.9,
-                     height=0.27 * len(features) + 0.7, extra=1.5)
+    fig, axes = grid(len(models), "Shapley value (m³ m⁻³)", "", width=3.4, height=0.27 * len(features) + 0.7,
+                     extra=1.5)
     scale = AsinhScale(None, linear_width=LINEAR).get_transform()
     bound = 1.5 * max(table["value"].abs().max(), LINEAR)
     ticks = [t for t in (-0.1, -0.01, 0, 0.01, 0.1) if abs(t) < bound] if bound > 0.01 else [-LINEAR, 0, LINEAR]
@@ -121,14 +123,14 @@ def shapley_values(table, title=None):
             dots = ax.scatter(here["value"], y + _swarm(place), s=6, linewidth=0, zorder=3,
                               c=here["data"].rank(pct=True), cmap="cividis", norm=Normalize(0, 1), rasterized=True)
         ax.set_xscale("asinh", linear_width=LINEAR)
-        ax.set_xticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks], fontsize=8)
+        ax.set_xticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks])
         ax.minorticks_off()
         ax.set_yticks(range(len(features)), [_written(f, "symbol") for f in features])
         ax.set_ylim(len(features) - 0.4, -0.6)
         ax.set_xlim(-bound, bound)
         ax.set_title(model)
     _bar(fig, dots, axes, "value of the feature").set_ticks([0, 1], labels=["low", "high"])
-    fig.supxlabel(_wrapped(fig, _key(features), 13), fontsize=9)
+    _below(fig, _key(features))
     _title(fig, title, _quality(table))
     return fig
 
@@ -150,7 +152,7 @@ def embedding_panels(points, order, title=None):
     """
     names = list(dict.fromkeys(points["model"]))
     r2 = order.set_index("model")["r2"]
-    fig, axes = grid(len(names), "", "", columns=5 if len(names) > 9 else 3, width=2.1, height=2.1, extra=1.2)
+    fig, axes = grid(len(names), "", "", columns=4 if len(names) > 9 else 3, width=2.1, height=2.4, extra=1.2)
     norm = Normalize(points["moisture"].min(), points["moisture"].max())
     for ax, name in zip(axes, names, strict=True):
         one = points[points["model"] == name]
@@ -160,7 +162,7 @@ def embedding_panels(points, order, title=None):
         ax.set_yticks([])
         ax.set_aspect("equal", adjustable="datalim")
         ax.spines[["top", "right"]].set_visible(True)
-        ax.set_title(f"{name}: R² {_signed(r2[name])}")
+        ax.set_title(f"{name}\nR² {_signed(r2[name])}")
     _bar(fig, dots, axes, MOISTURE)
     rest = [f"{name} alone: {_signed(value)}" for name, value in r2.items() if name not in names]
     _title(fig, title, "; ".join(["R² of soil moisture from neighbours in the plane", *rest]))
@@ -184,15 +186,18 @@ def attention_and_shapley(table, agreement=None, title=None):
     Returns
     -------
     matplotlib.figure.Figure
-        A row of two panels a model, one colour scale.
+        Two panels a model, side by side for up to four items, one colour scale.
     """
-    _once(table, ["model", "level", "item"])
+    once(table, ["model", "level", "item"], ADVICE)
     models = in_order(table["model"])
     items, levels = (list(dict.fromkeys(table[column])) for column in ("item", "level"))
     rho = {} if agreement is None else agreement.set_index("model")["rho"].to_dict()
     norm = Normalize(0, table[["attention", "shapley"]].max(axis=None))
-    fig = figure(2 * max(0.55 * len(items), 2.0) + 3.2, len(models) * (0.28 * len(levels) + 0.5) + 2.2)
-    axes = fig.subplots(len(models), 2, sharex=True, sharey=True, squeeze=False)
+    beside = 2 if len(items) <= 4 else 1  # panels in a row; more items leave no room for their numbers
+    fig = figure(beside * max(0.55 * len(items), 2.0) + 3.2,
+                 2 / beside * len(models) * (0.28 * len(levels) + 0.5) + 2.6)
+    axes = fig.subplots(2 * len(models) // beside, beside, sharex=True, sharey=True, squeeze=False)
+    bottom, axes = axes[-1], axes.reshape(-1, 2)
     for row, model in zip(axes, models, strict=True):
         for ax, source in zip(row, ("attention", "shapley"), strict=True):
             one = table[table["model"] == model].pivot(index="level", columns="item", values=source)
@@ -201,18 +206,13 @@ def attention_and_shapley(table, agreement=None, title=None):
             _write(ax, values, values, norm, "{:.2f}")
             ax.set_yticks(np.arange(len(levels)) + 0.5, levels)
         row[0].set_title(f"{model}: attention")
-        row[1].set_title("Shapley values" + (f": rank correlation {_signed(rho[model])}" if model in rho else ""))
-    for ax in axes[-1]:
+        rank = f", rank correlation {_signed(rho[model])}" if model in rho else ""
+        row[1].set_title(f"{model}: Shapley values{rank}")
+    for ax in bottom:
         _slanted(ax, [_written(i, "long_name") for i in items])
     _bar(fig, image, axes, f"share (all alike: {1 / len(items):.3g})")
     _title(fig, title, "Shapley values: " + _quality(table))
     return fig
-
-
-def _once(table, keys):
-    twice = table[table.duplicated(keys)]
-    if len(twice):
-        raise ValueError(f"several values for {twice[keys].iloc[0].to_dict()}: select one site and level, or average")
 
 
 def _cells(ax, values, norm):
@@ -231,7 +231,7 @@ def _write(ax, numbers, values, norm, form):
     """Numbers in the cells, white on the dark ones."""
     for (i, j), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            ax.text(j + 0.5, i + 0.5, form.format(number), ha="center", va="center", fontsize=8,
+            ax.text(j + 0.5, i + 0.5, form.format(number), ha="center", va="center", fontsize=9,
                     color=ink(WET(norm(values[i, j]))))
 
 
@@ -243,6 +243,11 @@ def _bar(fig, drawn, axes, label):
 def _wrapped(fig, text, letters):
     """`text` in lines of at most `letters` an inch."""
     return textwrap.fill(text, int(letters * fig.get_figwidth()))
+
+
+def _below(fig, text):
+    grown = matplotlib.rcParams["xtick.labelsize"]
+    fig.supxlabel(_wrapped(fig, text, 13 * STYLE["xtick.labelsize"] / grown), fontsize=grown)
 
 
 def _title(fig, *parts):

@@ -123,8 +123,8 @@ def verdicts(compared, title=None):
     pairs = list(dict.fromkeys(zip(compared["model"], compared["reference"], strict=True)))
     leads, sites = sorted(compared["lead_d"].unique()), list(dict.fromkeys(compared["site"]))
     levels = sorted(dict.fromkeys(compared["level"]), key=_level_order)
-    fig = figure(max(5.5, len(leads) * (0.42 * len(levels) + 0.35) + 1.9),
-                 len(pairs) * (0.24 * len(sites) + 0.5) + 1.7)
+    fig = figure(max(5.5, len(leads) * max(0.42 * len(levels) + 0.35, 3.0) + 2.1),
+                 len(pairs) * (0.24 * len(sites) + 0.55) + 1.7)
     axes = fig.subplots(len(pairs), len(leads), squeeze=False, sharex=True, sharey=True)
     colours, norm = SIGNED.with_extremes(bad="none"), LogNorm(1 / WIDEST, WIDEST)
     for (i, k), ax in np.ndenumerate(axes):
@@ -132,12 +132,12 @@ def verdicts(compared, title=None):
         here = compared[(compared["model"] == model) & (compared["reference"] == reference)
                         & (compared["lead_d"] == leads[k])]
         _tiles(ax, here, sites, levels, colours, norm)
-        ax.set_title(f"{model} against {reference},\n{_days(leads[k])}")
+        ax.set_title(f"{model}\nagainst {reference}, {_days(leads[k])}")
     bar = fig.colorbar(matplotlib.cm.ScalarMappable(norm, colours), ax=axes, extend="both", aspect=20, pad=0.02,
                        shrink=min(1.0, 3.5 / fig.get_figheight()), ticks=[0.25, 0.5, 1, 2, 4], format="{x:g}")
     bar.ax.minorticks_off()
     bar.ax.grid(False)
-    bar.set_label("loss of the model / of the reference")
+    bar.set_label("loss of the model /\nof the reference")
     entries = {f"{verdict}, p < {ALPHA} (Holm)": Line2D([], [], color="black", marker=mark, linestyle="none")
                for verdict, mark in MARKS.items()}
     entries |= {"not scored": Patch(facecolor=NOT_SCORED), "no such level": Patch(**ABSENT)}
@@ -193,12 +193,12 @@ def target_effect(effect, floor=FLOOR, title=None):
         right, at how many sites the increment is better, and the average rank of the model with either target.
     """
     models, leads = in_order(effect["model"]), sorted(effect["lead_d"].unique())
-    fig = figure(max(6.0, 3.6 * len(leads) + 1.4), 0.27 * len(models) + 2.0)
+    fig = figure(max(6.0, 3.4 * len(leads) + 1.4), 0.27 * len(models) + 2.2)
     axes = fig.subplots(1, len(leads), squeeze=False, sharex=True, sharey=True)[0]
     for ax, lead in zip(axes, leads, strict=True):
         here = effect[effect["lead_d"] == lead].set_index("model")
         ax.axvline(0, color="0.3", linewidth=0.8, zorder=1)
-        ax.set_title(f"{_days(lead)}, {here['sites'].max()} site{'s' if here['sites'].max() != 1 else ''}")
+        ax.set_title(f"{_days(lead)}, {here['sites'].max()} site{'s' if here['sites'].max() != 1 else ''}", pad=20)
         ax.set_xlabel("skill: 1 − MSE ratio")
         for y, model in enumerate(models):
             if model in here.index:
@@ -213,7 +213,7 @@ def target_effect(effect, floor=FLOOR, title=None):
     full = {"color": "0.2", "marker": "o", "linestyle": "none"}
     legend(fig, [Line2D([], [], **full), Line2D([], [], **full, markerfacecolor="white")],
            ["interval excludes 0, at least 6 sites", "undecided, or too few sites"])
-    fig.suptitle(title or "Learning the day's change instead of the moisture: skill, sites where it is better, and "
+    fig.suptitle(title or "Learning the day's change instead of the moisture:\nskill, sites where it is better, and "
                           "average rank (value → change)")
     return fig
 
@@ -233,6 +233,6 @@ def _effect_row(ax, y, row, model, floor):
 
 def _beside(ax, y, sites, ranks):
     """Two columns of text to the right of a panel."""
-    for points, text in ((20, sites), (70, ranks)):
+    for points, text in ((24, sites), (84, ranks)):
         ax.annotate(text, (1, y), xycoords=ax.get_yaxis_transform(), xytext=(points, 0), textcoords="offset points",
-                    va="center", ha="center", fontsize=8.5, color="0.3", annotation_clip=False)
+                    va="center", ha="center", fontsize=10, color="0.3", annotation_clip=False)

@@ -40,9 +40,10 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
     rows, names = panels_in_order(rows)
     rows = rows[rows["model"] != metric.removeprefix("skill_")]
     models, leads = in_order(rows["model"]), sorted(rows["lead_d"].unique())
-    text = len(names) <= 12
-    width = 0.42 if text else 0.16
-    fig = figure(2.4 + len(leads) * max(width * len(names) + 0.25, 1.6), 1.9 + 0.24 * len(models))
+    text = len(names) * len(leads) <= 15  # more numbers could not be read at the width of a page
+    named = len(names) * len(leads) <= 40
+    fig = figure(2.4 + len(leads) * max((0.42 if text else 0.22 if named else 0.16) * len(names) + 0.25, 1.6),
+                 2.2 + (0.22 if text else 0.25) * len(models))
     axes = fig.subplots(1, len(leads), sharey=True, squeeze=False)[0]
     norm = TwoSlopeNorm(0, floor, 1)
     for ax, lead in zip(axes, leads, strict=True):
@@ -54,12 +55,12 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
         for (i, j), sure in np.ndenumerate((low > 0) | (high < 0)):
             if text and np.isfinite(value[i, j]):
                 ax.text(j + 0.5, i + 0.5, _text(value[i, j]), ha="center",
-                        va="center", fontsize=6.5, color=ink(SIGNED_WET(norm(value[i, j]))),
+                        va="center", fontsize=9, color=ink(SIGNED_WET(norm(value[i, j]))),
                         fontweight="bold" if sure else "normal")
             elif sure:
-                ax.plot(j + 0.5, i + 0.5, ".", color="black", markersize=2.5)
+                ax.plot(j + 0.5, i + 0.5, "o", color=ink(SIGNED_WET(norm(value[i, j]))), markersize=3 if named else 1)
         ax.set_xticks(np.arange(len(names)) + 0.5, [", ".join(p for p in name if p) for name in names], rotation=90,
-                      fontsize=8 if text else 5)
+                      fontsize=None if text or named else 5)
         ax.set_title(f"{lead:g} day{'s' if lead != 1 else ''} ahead")
         ax.grid(False)
         ax.tick_params(length=0)
@@ -69,7 +70,7 @@ def skill_tiles(skill, metric="skill_persistence", floor=FLOOR, title=None):
     mark = "bold: " if text else "dot: "
     fig.legend([Line2D([], [], linestyle="none")], [f"{mark}the 95 % interval lies on one side of 0; grey: not scored"
                 + ("; \u22129.9: that or less" if text else "")],
-               loc="outside lower left", handlelength=0, fontsize=8)
+               loc="outside lower left", handlelength=0)
     if title:
         fig.suptitle(title)
     return fig
