@@ -18,8 +18,8 @@ RECORDS = {
     "stations/compare": ("fit_s", "forecast_s", "one fit, and its forecast of the test period; means over levels"),
     "nudging/cost": ("train_s", "forecast_s", "one network, and a free run of 100 days"),
     "fusion/gapfill": ("seconds to fit, simulated", "", "a method on the cells of the simulated set"),
-    "fusion/estimate": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
-    "forecast/train": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
+    "fusion/estimate": ("train_s", "forecast_s", "one fit for the surface, and its maps of one day"),
+    "forecast/skill": ("train_s", "forecast_s", "one fit for the surface, and its maps of one day of issue"),
     "correction/improve": ("training_s", "", "a network of stage 2, its share of all that were trained together"),
 }
 SURFACE = "0-10 cm"  # the layer whose networks are compared where a study has several
@@ -56,7 +56,7 @@ TASKS = (
          {"source": "simulated"}),
     Task("fusion", "surface, against the truth", "fusion/estimate", "fusion/estimate", "NLDAS-2", "skill_NLDAS-2",
          {"depth_m": 0.05, "variant": "against truth"}),
-    Task("forecast", "surface, 1 day ahead, at stations", "forecast/skill", "forecast/train", "persistence",
+    Task("forecast", "surface, 1 day ahead, at stations", "forecast/skill", "forecast/skill", "persistence",
          "skill_persistence", {"depth_m": 0.05, "lead_d": 1, "variant": "at stations"}),
     Task("correction", "products against in-situ data", "correction/improve", "correction/improve", "climatology",
          "RMSE", {"protocol": "strict"}),
@@ -68,14 +68,17 @@ def recorded(cost):
     forecast_s; seconds, NaN where a page does not record it.
 
     cost : DataFrame page, study, model, device, metric, value
-        Of a page that trains networks together, train_s is a network's share.
+        Of a page that trains networks together, train_s is a network's share; where the number of forecast_days is
+        recorded, forecast_s is of one.
     """
     frames = []
     for page, (train, forecast, _) in RECORDS.items():
         wide = cost[cost["page"] == page].pivot_table(index=["page", "study", "model", "device"], columns="metric",
                                                       values="value", aggfunc="first").reset_index()
         networks = wide["networks"] if "networks" in wide else 1
-        frames.append(wide.assign(train_s=wide.get(train, np.nan) / networks, forecast_s=wide.get(forecast, np.nan),
+        days = wide.get("forecast_days", 1)
+        frames.append(wide.assign(train_s=wide.get(train, np.nan) / networks,
+                                  forecast_s=wide.get(forecast, np.nan) / days,
                                   parameters=wide.get("parameters", np.nan)))
     table = pd.concat(frames, ignore_index=True).reindex(
         columns=["page", "study", "model", "device", "parameters", "train_s", "forecast_s"])
@@ -151,7 +154,7 @@ def _priced(table):
 
 def without_cost(skill, cost):
     """Models that a page scores and whose cost no page of the study records: DataFrame page, models (as text)."""
-    known = {(study, re.sub(r" S\d.*", "", NAMES.get(model, model))) for study, model in
+    known = {(study, re.sub(r"( S\d|, \d).*", "", NAMES.get(model, model))) for study, model in
              cost[["study", "model"]].to_numpy()}
     pairs = skill[["page", "study", "model"]].drop_duplicates()
     lacking = [(study, model) not in known for study, model in pairs[["study", "model"]].to_numpy()]
