@@ -35,9 +35,10 @@ def test_the_product_that_is_ahead_stands_beside_the_land_model():
     said, detail = inputs({("r", "SCAN"): (0.6, 0.5, 0.5, 0.4), ("r", "USCRN"): (0.7, 0.5, 0.5, 0.3),
                            ("rmse", "SCAN"): (0.09, 0.1, 0.1, 0.08), ("rmse", "USCRN"): (0.07, 0.1, 0.1, 0.08),
                            ("ubrmse", "SCAN"): (0.05,) * 4, ("ubrmse", "USCRN"): (0.05,) * 4})
-    assert said == ("**Our runs.** Highest r with stations: DCA at SCAN (0.60; NLDAS-2 0.40) and USCRN (0.70; 0.30). Least "
-                    "RMSE (m³ m⁻³): NLDAS-2 at SCAN (0.080; DCA 0.090) and DCA at USCRN (0.070; NLDAS-2 0.080).")
-    assert "NLDAS-2 0.40, 0.080 and 0.050" in detail and "29 km" in detail and "0.70 at the own cell and −0.50" in detail
+    assert said == ("**Our runs.** Highest r with stations: DCA at SCAN (0.60; NLDAS-2 0.40) and USCRN (0.70; 0.30). "
+                    "Least RMSE (m³ m⁻³): NLDAS-2 at SCAN (0.080; DCA 0.090) and DCA at USCRN (0.070; NLDAS-2 0.080).")
+    assert "NLDAS-2 0.40, 0.080 and 0.050" in detail and "29 km" in detail
+    assert "0.70 at the own cell and −0.50" in detail
 
 
 def test_networks_without_a_score_are_left_out():
@@ -70,29 +71,31 @@ def at_stations(names=NAMES, sites=4):
 
 def test_the_estimate_is_judged_by_the_truth_and_losses_come_first():
     skills = dict(zip(NAMES, [(0, 0), (0.3, 0.005), (-0.4, -0.5), (0.1, 0), (0, -0.1), (0.1, 0)], strict=True))
-    below = {name: (value, np.nan) for name, (value, _) in skills.items() if name != "DCA"} | {"ConvLSTM S2": (-0.5, np.nan)}
+    below = {name: one for name, one in skills.items() if name != "DCA"} | {"ConvLSTM S2": (-0.5, np.nan)}
     truths = {1: against_truth(skills), 2: against_truth(below)}
     said, detail = answers.estimate({1: at_stations(), 2: at_stations(NAMES[:5])}, truths)
-    assert said == "X"
-    assert said.startswith("**Our runs.** Worse than climatology at 10-40 cm. No: ")
-    assert said.index("10-40 cm surely worse than NLDAS-2 (skill −0.50)") < said.index("0-10 cm not to be told from DCA")
+    assert said == ("**Our runs.** Worse than climatology at 10-40 cm. No: S2 is at 10-40 cm surely worse than NLDAS-2 "
+                    "(skill −0.50), at 0-10 cm not to be told from DCA and surely better than NLDAS-2 (+0.30).")
     assert "ConvLSTM S2 (RMSE 0.0500 m³ m⁻³) is surely better than NLDAS-2 (skill +0.300, +0.290 to +0.310)" in detail
     assert "adds to the r of S1, mean over stations: +0.100" in detail
 
 
 def test_without_a_truth_the_estimate_is_judged_at_stations():
     said, _ = answers.estimate({1: at_stations()}, {1: None})
-    assert said.startswith("**Our runs.** Worse than climatology at 0-10 cm. No: by r at stations ConvLSTM S2 is at 0-10 cm "
+    assert said.startswith("**Our runs.** Worse than climatology. No: by r at stations ConvLSTM S2 is at 0-10 cm "
                            "surely worse than NLDAS-2 (−0.30) and DCA (−0.40).") and fits(said)
 
 
-@pytest.mark.parametrize("own, other, half", product((-12.34, 0.0, np.nan), (-12.34, 0.5), (0.01, 50)))
-def test_every_estimate_fits(own, other, half):
-    skills = {name: (0.0, -12.0) for name in NAMES} | {"ConvLSTM S2": (own, other)}
-    truths = {1: against_truth(skills, half), 2: against_truth(skills, half)}
-    said, _ = answers.estimate({1: at_stations(), 2: at_stations()}, truths)
+@pytest.mark.parametrize("own, other, half, lost", product((-12.34, 0.0, 0.5, np.nan), (-12.34, 0.5), (0.01, 50),
+                                                          ((), (2,), (1, 2))))
+def test_every_estimate_fits(own, other, half, lost):
+    skills = dict.fromkeys(NAMES, (own, other))
+    truths = {layer: against_truth(skills | {"climatology": (99 if layer in lost else -99, 0)}, half)
+              for layer in (1, 2)}
+    truths[2] = truths[2][truths[2]["method"] != "DCA"]  # there is none below the surface
+    said, _ = answers.estimate({1: at_stations(), 2: at_stations(NAMES[:5])}, truths)
     assert fits(said) and said.count("NLDAS-2") >= 2 and "0-10 cm" in said
-    assert said.startswith("**Our runs.** Worse than climatology at 0-10 cm and 10-40 cm") == (own < 0)
+    assert said.startswith("**Our runs.** Worse than climatology") == bool(lost and np.isfinite(own))
     said, _ = answers.estimate({1: at_stations(sites=1)}, {1: None})
     assert fits(said) and "not to be told from" in said
 
@@ -100,13 +103,14 @@ def test_every_estimate_fits(own, other, half):
 # forecast/train
 
 def losses(**r):
-    return pd.concat([pd.DataFrame({"method": form, "lead_d": (1, 30)[:len(of)], "median_r": of}) for form, of in r.items()])
+    return pd.concat([pd.DataFrame({"method": form, "lead_d": (1, 30)[:len(of)], "median_r": of})
+                      for form, of in r.items()])
 
 
 @pytest.mark.parametrize("meant, printed, words", [
-    (0.6, -0.5, "rewards forecasts that go against the truth: median r over cells 1 day ahead is −0.50 with it, 0.60 with"),
+    (0.6, -0.5, "forecasts that go against the truth: median r over cells 1 day ahead is −0.50 with it, 0.60 with"),
     (0.6, 0.3, "rewards a lower correlation: median r"), (-0.1, 0.3, "rewards a higher correlation: median r"),
-    (0.6, 0.55, "At this size the two hardly differ: median r over cells 1 day ahead is 0.55 as printed, 0.60 as meant."),
+    (0.6, 0.55, "the two hardly differ: median r over cells 1 day ahead is 0.55 as printed, 0.60 as meant."),
     (0.6, np.nan, "cannot be told: median r over cells 1 day ahead is not defined with it, 0.60 with"),
     (np.nan, np.nan, "cannot be told")])
 def test_what_the_printed_loss_rewards(meant, printed, words):
@@ -141,9 +145,10 @@ def test_wins_over_persistence_and_climatology_are_counted():
             return 0.5 if lead > 3 else 0.0
         return 0.5 if (layer, name) == (1, "S2") and lead < (7 if other == "persistence" else 14) else -0.5
     said, detail = answers.skill(cells(by_hand), medians())
-    assert said == ("**Our runs.** In part, up to 3 d: persistence surely beats the best of S1 to S3 at 13 of 15 layers and "
-                    "leads, surely loses at 2 (judge: NLDAS-2; by the truth 0 and 15); climatology wins 12, loses 3.")
-    assert "0-10 cm, all cells, against NLDAS-2: S1, S2 and S3 at best are surely better than persistence at 1, 3 d" in detail
+    assert said == ("**Our runs.** In part, up to 3 d: persistence surely beats the best of S1 to S3 at 13 of 15 "
+                    "layers and leads, surely loses at 2 (judge: NLDAS-2; by the truth 0 and 15); climatology wins 12, "
+                    "loses 3.")
+    assert "against NLDAS-2: S1, S2 and S3 at best are surely better than persistence at 1, 3 d, than" in detail
     assert "is surely better than persistence at 7, 14, 30 d, than climatology at 7, 14, 30 d." in detail
     assert "against the truth: S1, S2 and S3 at best are surely better than persistence at 1, 3, 7, 14, 30 d" in detail
     assert "median r at stations 1 day ahead: S1 −0.50" in detail

@@ -40,7 +40,6 @@ def skill():
             *skills("forecast/skill", [("ConvLSTM", "S1, at stations", "skill_persistence", 0.1),
                                        ("ConvLSTM", "S4, at stations", "skill_persistence", 0.2),
                                        ("ConvLSTM", "S1, against truth", "skill_persistence", 0.7),
-                                       ("damped anomaly", "at stations", "skill_persistence", 0.0),
                                        ("climatology", "at stations", "skill_persistence", -0.1)], lead_d=1, **deep),
             *skills("correction/improve", [("MLSTM", "SMAP, LEP, weight 0.5", "RMSE", 0.02),
                                            ("MLSTM", "SMAP, LEP, weight 0.5, against truth", "RMSE", 0.9),
@@ -63,9 +62,7 @@ def cost():
             *prices("forecast/train", [("ConvLSTM S1, 0-10 cm", "train_s", 6.0)]),
             *prices("forecast/skill", [("ConvLSTM S1, 0-10 cm", "train_s", 6.0),
                                        ("ConvLSTM S1, 0-10 cm", "forecast_s", 8.0),
-                                       ("ConvLSTM S1, 0-10 cm", "forecast_days", 4),
-                                       ("damped anomaly, 0-10 cm", "train_s", 0.5),
-                                       ("damped anomaly, 10-40 cm", "train_s", 0.7)]),
+                                       ("ConvLSTM S1, 0-10 cm", "forecast_days", 4)]),
             *prices("correction/improve", [("stage 2", "training_s", 50.0), ("stage 2", "networks", 10)])]
     return pd.DataFrame(rows)
 
@@ -83,10 +80,18 @@ def test_every_model_stands_beside_its_cost(skill, cost):
     assert rows.loc[("fusion", "surface, against the truth", "ConvLSTM S1", "cpu"), ["skill", "train_s"]].tolist() == [
         0.5, 5.0]
     at = rows.loc["forecast", "surface, 1 day ahead, at stations"]
-    assert sorted(at["skill"]) == [-0.1, 0.0, 0.1, 0.2] and sorted(at["train_s"].dropna()) == [0.5, 6.0]
+    assert sorted(at["skill"]) == [-0.1, 0.1, 0.2] and at["train_s"].dropna().tolist() == [6.0]
     assert at.loc[("ConvLSTM S1", "cpu"), "forecast_s"] == 2.0  # of one day of four
-    assert at.loc[("damped anomaly", "cpu"), ["skill", "train_s"]].tolist() == [0.0, 0.5]
     assert (rows.loc["forecast"].index.get_level_values("device") == "").sum() == 2
+
+
+def test_a_baseline_is_timed_for_the_layer_that_is_scored(skill, cost):
+    more = prices("forecast/skill", [("climatology, 0-10 cm", "train_s", 0.5),
+                                     ("climatology, 10-40 cm", "train_s", 0.7)])
+    cost = pd.concat([cost, pd.DataFrame(more)], ignore_index=True)
+    found = costs.accuracy_and_cost(skill, cost).set_index(["study", "model", "device"])
+    assert found.loc[("forecast", "climatology", "cpu"), ["skill", "train_s"]].tolist() == [-0.1, 0.5]
+    assert "forecast/skill" not in set(costs.without_cost(skill, cost)["page"])
 
 
 def test_skill_from_rmse_is_the_median_over_cases(skill, cost):

@@ -65,10 +65,11 @@ def estimate(scores_by_layer, truths):
     start = "Yes" if all(map(all, wins)) else "No" if not any(map(all, wins)) else "In part"
     order = sorted(found, key=lambda layer: all(words != "surely worse than" for _, words, _ in found[layer]))
     known = all(truths.get(layer) is not None for layer in found)
-    parts = [f"at {LAYERS[layer - 1]} {_grouped(found[layer], 'skill ' if known and k == 0 else '')}"
-             for k, layer in enumerate(order)]
-    judged = "against the truth" if known else "by r at stations"
-    main = f"{start}: {judged} ConvLSTM S2 is {', '.join(parts)}."
+    by = "against the truth " if known else "by r at stations "
+    main, brief, least = (f"{start}: {said}{name} is " + ", ".join(
+        f"at {LAYERS[layer - 1]} {_grouped(found[layer], 'skill ' if known and k == 0 else '', numbers)}"
+        for k, layer in enumerate(order)) + "."
+        for said, name, numbers in ((by, "ConvLSTM S2", PRODUCTS), (by, "S2", PRODUCTS), ("", "S2", PRODUCTS[:1])))
     lost, trees = [], []
     for layer in order:
         table = truths[layer].set_index("method") if truths.get(layer) is not None else None
@@ -76,12 +77,11 @@ def estimate(scores_by_layer, truths):
             lambda name, one=scores_by_layer[layer]: one[name]["r"].mean() if name in one else np.nan)
         lost += [LAYERS[layer - 1]] if value("ConvLSTM S2") < value("climatology") else []
         trees.append(signed(value("HistGB")))
-    first = f"Worse than climatology at {listed(lost)}." if lost else ""
+    first = f"Worse than climatology{f' at {listed(lost)}' if len(lost) < len(order) else ''}." if lost else ""
     trees = f"HistGB{' against NLDAS-2' if known else ''}: {', '.join(trees)}."
-    brief = main.replace("ConvLSTM ", "")
     lines = [line for layer in scores_by_layer for line in _estimate_numbers(layer, scores_by_layer[layer],
                                                                            truths.get(layer))]
-    return answer([first, main, trees], [first, brief, trees], [first, main], [first, brief]), items(lines)
+    return answer([first, main, trees], [first, brief, trees], [first, brief], [first, least]), items(lines)
 
 
 def _verdicts(scores, truth):
@@ -97,10 +97,11 @@ def _verdicts(scores, truth):
     return sorted(found, key=lambda one: order.index(one[1]))
 
 
-def _grouped(verdicts, label):
+def _grouped(verdicts, label, numbers):
+    """Words and products, with the numbers of some."""
     said, before = [], None
     for name, words, value in verdicts:
-        number = "" if not np.isfinite(value) else f" ({label}{signed(value)})"
+        number = f" ({label}{signed(value)})" if np.isfinite(value) and name in numbers else ""
         said.append(f"{'' if words == before else words + ' '}{name}{number}")
         before, label = words, "" if number else label
     return " and ".join(said)

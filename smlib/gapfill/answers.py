@@ -46,14 +46,16 @@ def _sentence(scores, kind, method, level, first):
     apart = 100 * (wide.loc[method] / wide.loc[REFERENCE] - 1)
     brief = level > 1 and not first
     of = f"{n}" if brief else f"{n} {'length' if n == 1 else 'lengths'} of gap"
-    text = f"{name}: {REFERENCE} surely beats {method} at {worse} of {of}, " if worse else f"{name}: "
-    text += f"{method} surely beats {REFERENCE} at {better}" + ("" if worse else f" of {of}")
-    text += f" (RMSE {_percent(apart.min())} to {_percent(apart.max())})" if level == 0 else ""
+    whose = f"{method}'s" if worse else "its"
+    text = f"{name}: {REFERENCE} {'so' if brief else f'surely beats {method}'} at {worse} of {of}, " \
+           f"{'' if brief else 'surely '}loses at {better}" if worse else \
+        f"{name}: {method} surely beats {REFERENCE} at {better} of {of}"
+    text += f" ({whose} RMSE {_percent(apart.min())} to {_percent(apart.max())})" if level == 0 else ""
     if RIVAL in wide.index and RIVAL != method and level < 3:
         fewer = int((wide.loc[method] < wide.loc[RIVAL]).sum())
-        text += f", less RMSE than {RIVAL} at {fewer}" if level > 1 else f"; it has less RMSE than {RIVAL} at {fewer}"
+        text += f"; {whose} RMSE is less than that of {RIVAL} at {fewer}"
     cover = 100 * calibration(scores).loc[method, "95 %"]
-    return f"{text}; {cover:.0f} %." if brief else f"{text}; its 95 % intervals hold {cover:.0f} %" + (
+    return f"{text}; {cover:.0f} %." if brief else f"{text}; {whose} 95 % intervals hold {cover:.0f} %" + (
         " of the withheld values." if level == 0 else ".")
 
 

@@ -50,7 +50,8 @@ class GapSet:
         missing = {part: f"{100 * np.isnan(of).mean():.0f} %" for part, of in days.items()}
         return (f"**{self.kind.capitalize()}:** {self.name}, contiguous United States, "
                 f"{count(len(self.series), 'cell')}; learnt from {span['train']} ({missing['train']} of the days "
-                f"missing), scored on withheld days of {span['test']} ({missing['test']} missing). Forcing: {', '.join(self.forcing.names).replace('_', ' ')}.")
+                f"missing), scored on withheld days of {span['test']} ({missing['test']} missing). "
+                f"Forcing: {', '.join(self.forcing.names).replace('_', ' ')}.")
 
 
 def measured(folder):
