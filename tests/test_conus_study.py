@@ -1,5 +1,6 @@
 """The CONUS studies on a small cube whose moisture is known to follow from what the networks see."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,19 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from smlib.conus import Opening, Settings, Study, baselines, estimates, estimations, forecasts, pages, skill, tables
+from smlib.conus import (
+    Opening,
+    Settings,
+    Study,
+    answers,
+    baselines,
+    estimates,
+    estimations,
+    forecasts,
+    pages,
+    skill,
+    tables,
+)
 from smlib.conus import training as conus_training
 from smlib.conus.data import open_study, periods
 from smlib.conus.scenarios import LEADS, channels, target, target_scaler
@@ -198,6 +211,7 @@ def test_tables_of_networks(opened):
     assert set(cost["model"]) == {"ConvLSTM S1, 0-10 cm"} and set(cost["device"]) == {"cpu"}
     assert cost.loc["train_s", "value"] == row["training_s"] and cost.loc["forecast_s", "value"] == row["prediction_s"]
     assert cost.loc["parameters", "value"] == row["parameters"]
+    assert cost.loc["forecast_days", "value"] == trained[scenarios[0]].made.sizes["time"]
     assert place() == (0, 1)
 
 
@@ -229,7 +243,7 @@ def test_scores_of_forecasts_of_known_error(study):
 
 
 def test_baselines_forecast_what_they_say(study):
-    found = baselines.baseline_forecasts(study, 1, boosting=False)
+    found, _ = baselines.baseline_forecasts(study, 1, boosting=False)
     series = study.cube["soil_moisture"].values[:, 0]
     issue = skill.issues_of_test(study)
     np.testing.assert_allclose(found["persistence"].values[:, 2], series[issue], atol=1e-6)
@@ -242,7 +256,8 @@ def test_baselines_forecast_what_they_say(study):
 def test_estimates_stand_beside_products_climatology_and_boosting(opened, study):
     scenarios = estimations()[:2]
     trained = conus_training.train_all(opened, scenarios, TINY)
-    fields = estimates.estimate_fields(study, trained, 1)
+    without = baselines.estimate_baselines(study, scenarios[1])
+    fields = estimates.estimate_fields(study, trained, 1, without[0])
     assert list(fields) == ["ConvLSTM S1", "ConvLSTM S2", "climatology", "HistGB", "NLDAS-2", "DCA"]
     table = estimates.against_truth(study, fields, 1, 20).set_index("method")
     np.testing.assert_allclose(table.loc[["NLDAS-2", "DCA"], "rmse"], 0.01, atol=1e-5)  # the truth is 0.01 above
@@ -256,14 +271,22 @@ def test_estimates_stand_beside_products_climatology_and_boosting(opened, study)
     assert printed.loc[("ConvLSTM S2", "rmse"), "printed"] == 0.086 and np.isnan(printed.loc[("DCA", "r"), "printed"])
     rows = estimates.skill_rows(scores, {1: table.reset_index()}, "twin")
     assert {"skill_NLDAS-2", "RMSE", "r"} <= set(rows["metric"]) and not rows.duplicated(list(rows.columns[:9])).any()
-    said = estimates.estimate_answer(scores, {1: table.reset_index()})
-    assert "0-10 cm" in said and "NLDAS-2" in said
+    said, detail = answers.estimate(scores, {1: table.reset_index()})
+    assert "at 0-10 cm surely worse than NLDAS-2" in said and "ConvLSTM S1" in detail
+    # Every model that learnt something has seconds, and nothing else has.
+    cost = tables.cost_table(trained, "fusion", "cuda", {1: without})
+    timed = cost[cost["metric"].isin(["train_s", "forecast_s"])]
+    assert {name.split()[0].rstrip(",") for name in timed["model"]} == set(rows["model"]) - {"NLDAS-2", "DCA"}
+    assert (timed.groupby("model").size() == 2).all() and (timed["value"] > 0).all()
+    assert set(cost.loc[cost["model"] == "HistGB, 0-10 cm", "device"]) == {"cpu"}
+    days = cost[cost["metric"] == "forecast_days"].set_index("model")["value"]
+    assert days["HistGB, 0-10 cm"] == fields["HistGB"].sizes["time"]
 
 
-def test_forecast_tables_and_words(study):
+def test_forecast_tables_and_words(opened, study):
     series = study.cube["soil_moisture"].values[:, 0][:, study.land]
-    made = {"S1": lead_fields(study, lambda day: series[day] + 0.001), **baselines.baseline_forecasts(
-        study, 1, boosting=False)}
+    without = baselines.baseline_forecasts(study, 1)
+    made = {"S1": lead_fields(study, lambda day: series[day] + 0.001), **without[0]}
     cells = {1: {"NLDAS-2": skill.cell_scores(made, skill.reference_field(study, 1), 20)}}
     stations = {1: skill.station_table(study, made, 1, least=10)}
     per_site = stations[1].set_index(["method", "lead_d", "site"])
@@ -272,18 +295,20 @@ def test_forecast_tables_and_words(study):
     at = {1: skill.station_skill(study, made, 1, draws=20)}
     rows = skill.skill_rows(cells, stations, at, "twin")
     assert not rows.duplicated(list(rows.columns[:9])).any() and set(rows["depth_m"]) == {0.05}
-    said = skill.skill_answer(cells, stations)
-    assert "surely better than persistence at 1, 3, 7, 14, 30 d" in said and "Judged by the truth" not in said
+    scenarios = forecasts(("S1",))[:1]
+    cost = tables.cost_table(conus_training.train_all(opened, scenarios, TINY), "forecast", "cpu", {1: without})
+    timed = cost[cost["metric"] == "train_s"].set_index("model")["value"]
+    assert {re.sub(r"( S1)?, .*", "", name) for name in timed.index} == set(rows["model"]) - {"persistence"}
+    assert timed["HistGB, 0-10 cm"] > timed["climatology, 0-10 cm"] > 0
+    said, detail = answers.skill(cells, stations)
+    assert said.startswith("**Our runs.** Yes: persistence surely beats S1 at 0 of 5 leads, surely loses at 5")
+    assert "surely better than persistence at 1, 3, 7, 14, 30 d" in detail and "truth" not in said + detail
     cells[1]["truth"] = skill.cell_scores(made, skill.reference_field(study, 1, "truth"), 20)
-    assert "than persistence: 0-10 cm at" in skill.skill_answer(cells, stations)
+    said, detail = answers.skill(cells, stations)
+    assert "by the truth" in said and "0-10 cm, all cells, against the truth: S1 is surely better than" in detail
     below = skill.below_by_lead(stations).set_index("method")
     assert below.loc["S1", "1 d"] == 1
     assert set(skill.wide(cells, "NLDAS-2")["layer"]) == {"0-10 cm"}
-
-
-def test_words_about_the_printed_loss():
-    table = pd.DataFrame({"method": ["meant", "printed"], "lead_d": [1, 1], "median_r": [0.6, -0.5]})
-    assert "1.10 lower" in skill.loss_answer(table) and "cannot be what was run" in skill.loss_answer(table)
 
 
 # pages

@@ -64,6 +64,9 @@ def cost():
             *prices("fusion/estimate", [("ConvLSTM S1, 0-10 cm", "train_s", 5.0),
                                         ("ConvLSTM S1, 10-40 cm", "train_s", 7.0)]),
             *prices("forecast/train", [("ConvLSTM S1, 0-10 cm", "train_s", 6.0)]),
+            *prices("forecast/skill", [("ConvLSTM S1, 0-10 cm", "train_s", 6.0),
+                                       ("ConvLSTM S1, 0-10 cm", "forecast_s", 8.0),
+                                       ("ConvLSTM S1, 0-10 cm", "forecast_days", 4)]),
             *prices("correction/upscale", [("stage 1", "fit_s", 4.0), ("climatology", "fit_s", 0.1)]),
             *prices("correction/improve", [("MLSTM", "fit_s", 5.0), ("linear", "fit_s", 0.2)])]
     return pd.DataFrame(rows)
@@ -83,7 +86,17 @@ def test_every_model_stands_beside_its_cost(skill, cost):
         0.5, 5.0]
     at = rows.loc["forecast", "surface, 1 day ahead, at stations"]
     assert sorted(at["skill"]) == [-0.1, 0.1, 0.2] and at["train_s"].dropna().tolist() == [6.0]
+    assert at.loc[("ConvLSTM S1", "cpu"), "forecast_s"] == 2.0  # of one day of four
     assert (rows.loc["forecast"].index.get_level_values("device") == "").sum() == 2
+
+
+def test_a_baseline_is_timed_for_the_layer_that_is_scored(skill, cost):
+    more = prices("forecast/skill", [("climatology, 0-10 cm", "train_s", 0.5),
+                                     ("climatology, 10-40 cm", "train_s", 0.7)])
+    cost = pd.concat([cost, pd.DataFrame(more)], ignore_index=True)
+    found = costs.accuracy_and_cost(skill, cost).set_index(["study", "model", "device"])
+    assert found.loc[("forecast", "climatology", "cpu"), ["skill", "train_s"]].tolist() == [-0.1, 0.5]
+    assert "forecast/skill" not in set(costs.without_cost(skill, cost)["page"])
 
 
 def test_skill_from_rmse_is_the_median_over_cases(skill, cost):

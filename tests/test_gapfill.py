@@ -14,6 +14,7 @@ from smlib.data import DataError
 from smlib.gapfill import (
     METHODS,
     Forcing,
+    answers,
     cells_of,
     fill,
     fill_causal,
@@ -31,6 +32,7 @@ from smlib.gapfill.continuous import ContinuousRecurrent
 from smlib.gapfill.learned import Boosting
 from smlib.gapfill.optimal import OptimalInterpolation, kalman, smoothed
 from smlib.gapfill.scoring import fills, masks
+from smlib.run.results import ANSWER
 
 SMALL = {"CRU": {"m": 3, "steps": 3, "batch": 12, "length": 40, "hidden": 8},
          "CRU filter": {"m": 3, "steps": 3, "batch": 12, "length": 40, "hidden": 8},
@@ -288,10 +290,37 @@ def test_the_verdict_says_who_wins_and_by_how_much():
     series, forcing, truth = make(cells=30)
     made = {name: Wet(truth[:, 250:], error) for name, error in (("linear", 0.02), ("boosting", 0.008), ("CRU", 0.01))}
     found = score(made, series, forcing, slice(250, 400), share=0.2, draws=50)
-    said = scoring.verdict(found, "made-up")
-    assert "CRU beats linear (its RMSE is −50.0 %, −50.0 %, −50.0 %, −50.0 %" in said
-    assert "fails against boosting (its RMSE is +25.0 %" in said
-    assert "above 0 for random days, 5 days, 10 days, 20 days. Its intervals" in said
+    said, detail = answers.filling({"simulated": found}, 1, 64)
+    assert said == ("**Our runs.** Simulated: CRU surely beats linear at 4 of 4 lengths of gap (its RMSE −50 % to "
+                    "−50 %); its RMSE is less than that of boosting at 0; its 95 % intervals hold 100 % of the "
+                    "withheld values.")
+    assert "CRU against that of linear: −50.0 % (random days), −50.0 % (5 days)" in detail
+    assert "CRU against that of boosting: +25.0 %" in detail and "1 step of 64 cells" in detail
+    assert "above 0 for random days, 5 days, 10 days, 20 days; below 0 for none" in detail
+    turned = found.replace({"model": {"CRU": "linear", "linear": "CRU"}})
+    signs = {"less": -turned["less"], "less_low": -0.01, "less_high": -0.01}
+    said, detail = answers.filling({"simulated": turned.assign(**signs)}, 120, 64)
+    assert said.startswith("**Our runs.** Simulated: linear surely beats CRU at 4 of 4 lengths of gap, surely "
+                           "loses at 0; CRU's RMSE is less than that of boosting at 0")
+    assert "above 0 for no length of gap; below 0 for random days" in detail
+
+
+def test_the_answer_on_gaps_fits_for_all_sets_and_methods():
+    series, forcing, truth = make(cells=30)
+    made = {name: Wet(truth[:, 250:], error) for name, error in (("linear", 0.02), ("boosting", 0.008), ("CRU", 0.01),
+                                                                ("CRU filter", 0.03), ("OI", 0.004))}
+    found = score(made, series, forcing, slice(250, 400), share=0.2, draws=50)
+    mixed = found.assign(less_high=found["less_high"].where(found["block_d"] > 1, -0.01))
+    mixed["less_low"] = mixed["less_low"].where(mixed["block_d"] > 1, -0.02)
+    for names in (list(made), ["linear", "boosting", "CRU filter"], ["linear", "OI"], ["linear"]):
+        some = mixed[mixed["model"].isin(names)]
+        said, _ = answers.filling({"measured": some, "simulated": some}, 10**6, 10**6)
+        assert len(said) - 4 <= ANSWER and "linear" in said and "Measured: " in said and "Simulated: " in said
+        assert ("CRU was not run." in said) == (not any(name.startswith("CRU") for name in names))
+    one = answers.filling({"simulated": found[found["block_d"] == 1]}, 1, 1)
+    assert "at 1 of 1 length of gap" in one[0] and "1 step of 1 cell." in one[1]
+    with pytest.raises(ValueError, match="must have linear"):
+        answers.filling({"simulated": found[found["model"] != "linear"]}, 1, 1)
 
 
 def test_cells_are_taken_where_everything_is_known():

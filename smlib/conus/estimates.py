@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from smlib.conus.baselines import estimate_baselines
 from smlib.conus.scenarios import LAYERS, STATE
 from smlib.conus.skill import DEPTHS_M, cell_scores
 from smlib.conus.stations import SCORES, at_stations, published, station_scores
@@ -12,17 +11,16 @@ from smlib.evaluate import COLUMNS
 PRODUCTS = ("NLDAS-2", "DCA")
 
 
-def estimate_fields(study, trained, layer):
+def estimate_fields(study, trained, layer, without):
     """All that says what the moisture of a layer is on the test days: dict of name -> (time, y, x), m3 m-3.
 
-    The networks by scenario, the estimates without one (S2's predictors), NLDAS-2, and for the surface DCA (NaN on
-    days without a pass).
+    The networks by scenario, the estimates `without` one (of `smlib.conus.baselines.estimate_baselines`), NLDAS-2, and
+    for the surface DCA (NaN on days without a pass).
     """
     days = study.cube["time"].values[study.periods["test"]]
     found = {f"ConvLSTM {one.name}": got.made.sel(lead=0, time=days, drop=True).astype(np.float32).compute()
              for one, got in trained.items() if one.layer == layer}
-    last = [one for one in trained if one.layer == layer][-1]
-    found |= estimate_baselines(study, last)
+    found |= without
     found["NLDAS-2"] = study.cube[STATE].isel(layer=layer - 1).sel(time=days).where(study.land).compute()
     if layer == 1:
         found["DCA"] = study.cube["soil_moisture_dca"].sel(time=days).where(study.land).compute()
@@ -111,29 +109,3 @@ def skill_rows(scores_by_layer, truths, source, protocol="strict"):
                              "high": row[f"high_{other}"]}
                      for other in PRODUCTS if np.isfinite(row.get(f"skill_{other}", np.nan))]
     return pd.DataFrame(rows)[list(COLUMNS)]
-
-
-def estimate_answer(scores_by_layer, truths):
-    """The page's answer as Markdown, out of its tables."""
-    said = []
-    for layer, scores in scores_by_layer.items():
-        median = {name: one.median() for name, one in scores.items()}
-        parts = [f"{name} {one['r']:.2f} and {one['ubrmse']:.3f}" for name, one in median.items()]
-        value, low, high = gain_between(scores, "ConvLSTM S1", "ConvLSTM S2")
-        sure = "" if low > 0 or high < 0 else ", an interval that holds 0"
-        said.append(f"{LAYERS[layer - 1]}: median r and ubRMSE (m³ m⁻³) at stations are {', '.join(parts)}; S2 changes "
-                    f"r by {value:+.3f} on average over stations ({low:+.3f} to {high:+.3f}{sure}).")
-    text = "**Our runs.** " + " ".join(said)
-    known = {layer: table.set_index("method") for layer, table in truths.items() if table is not None}
-    if known:
-        parts = []
-        for layer, table in known.items():
-            best = table.loc[[name for name in table.index if name.startswith("ConvLSTM")], "rmse"].idxmin()
-            row = table.loc[best]
-            low, high = row["low_NLDAS-2"], row["high_NLDAS-2"]
-            word = "surely better than" if low > 0 else "surely worse than" if high < 0 else "not to be told from"
-            parts.append(f"{LAYERS[layer - 1]} {best} (RMSE {row['rmse']:.4f}) is {word} NLDAS-2 "
-                         f"({table.loc['NLDAS-2', 'rmse']:.4f}; skill {row['skill_NLDAS-2']:+.3f}, {low:+.3f} to "
-                         f"{high:+.3f})")
-        text += f" Against the true moisture of the cells: {'; '.join(parts)}."
-    return text

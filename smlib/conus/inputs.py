@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from smlib.conus.data import RETRIEVALS
 from smlib.conus.stations import SCORES, at_stations, station_scores
+from smlib.wording import count
 
 PRODUCTS = (*RETRIEVALS, "NLDAS-2")
 PLACES = ("own cell", "nearest", "bilinear")
@@ -204,33 +205,14 @@ def papers_apart(table):
             + (f": {said} in the earlier one." if said else ".")).replace("-0", "−0")
 
 
-def inputs_answer(table, km, places, budget=None):
-    """The page's answer as Markdown, out of its tables."""
-    mean = table[table["land_cover"] == "Average"].set_index(["network", "product", "metric"])["ours"]
-    said = [f"at {network} DCA has r {mean[network, 'DCA', 'r']:.2f} and ubRMSE {mean[network, 'DCA', 'ubrmse']:.3f} "
-            f"m³ m⁻³, NLDAS-2 {mean[network, 'NLDAS-2', 'r']:.2f} and {mean[network, 'NLDAS-2', 'ubrmse']:.3f}"
-            for network in ("SCAN", "USCRN")]
-    own, near = (places.set_index(["place", "product"]).loc[(place, "DCA")] for place in ("own cell", "nearest"))
-    turned = "falls" if near["r"] < own["r"] else "goes"
-    text = (f"**Our runs.** At the stations' own 9 km cells, averaged over land covers: {'; '.join(said)}. The cube's "
-            f"nearest cell is {km.median():.0f} km from a station in the median; there DCA's median r {turned} from "
-            f"{own['r']:.2f} to {near['r']:.2f}.")
-    if budget is None:
-        return text
-    ub = budget.set_index(["pair", "product"])["ubrmse"]
-    return text + (f" Against the true moisture of its cell DCA's median ubRMSE is "
-                   f"{ub['nearest cell against truth of cell', 'DCA']:.3f}; the stations' own, against the truth where "
-                   f"they stand, {ub['report against truth at station', '']:.3f}.")
-
-
 def about(study):
     """The line about the data at the top of a page, as Markdown."""
     ny, nx = study.land.shape
     days = study.time
     never = 1 - seen_land(study).sum() / study.land.sum()
-    return (f"**Data.** {study.kind.capitalize()}, scale {study.scale}: {ny} × {nx} cells of 9 km (EASE-Grid 2.0), "
-            f"{study.land.sum():,} of them land, {never:.0%} of those without any retrieval by SMAP; {days[0]} to "
-            f"{days[-1]}; {study.stations.sizes['site']} stations.")
+    return (f"**Data.** {study.kind.capitalize()}, contiguous United States, scale {study.scale}: {ny} × {nx} cells of "
+            f"9 km (EASE-Grid 2.0), {study.land.sum():,} of them land, {100 * never:.0f} % of those without any "
+            f"retrieval by SMAP; {days[0]} to {days[-1]}; {count(study.stations.sizes['site'], 'station')}.")
 
 
 def beside(printed, ours, digits=None):

@@ -94,19 +94,6 @@ def all_leads(at_stations):
     return pd.concat(parts, ignore_index=True)
 
 
-def maps_answer(spread, scores):
-    """The maps page's answer as Markdown."""
-    said = []
-    for layer, by_name in scores.items():
-        here = spread[spread["layer"] == LAYERS[layer - 1]].set_index("lead_d")
-        first, last = here.index.min(), here.index.max()
-        said.append(f"{LAYERS[layer - 1]}: the maps' standard deviation goes from {here.loc[first, 'spread']:.3f} "
-                    f"m³ m⁻³ {first} day ahead to {here.loc[last, 'spread']:.3f} {last} days ahead (NLDAS-2 "
-                    f"{here.loc[first, 'of_nldas']:.3f}), median r at stations "
-                    + ", ".join(f"{one['r'].median():.2f} at {name}" for name, one in by_name.items()))
-    return "**Our runs.** " + ". ".join(said) + "."
-
-
 def layer_name(layer):
     """Such as "0-10 cm" of 1."""
     return LAYERS[layer - 1]

@@ -167,22 +167,6 @@ def loss_table(study, trained, leads=LEADS, draws=200):
     return cell_scores(made, reference_field(study, 1), draws, references=())
 
 
-def loss_answer(losses):
-    """What the two forms of the loss do, in words."""
-    table = losses.set_index(["method", "lead_d"])
-    leads = sorted(set(losses["lead_d"]))
-    said = [f"{form} " + ", ".join(f"{table.loc[(form, lead), 'median_r']:.2f}" for lead in leads)
-            for form in dict.fromkeys(losses["method"])]
-    text = (f"**Our runs.** Median r over cells against NLDAS-2, {', '.join(map(str, leads))} days ahead, by the form "
-            f"of the loss: {'; '.join(said)}.")
-    if "printed" in set(losses["method"]):
-        one = table.loc[("meant", leads[0]), "median_r"] - table.loc[("printed", leads[0]), "median_r"]
-        text += (f" With the loss as printed, r one day ahead is {abs(one):.2f} {'lower' if one > 0 else 'higher'}: "
-                 + ("what is in print cannot be what was run." if one > 0.1 else
-                    "so the misprint would hardly have been noticed at this scale."))
-    return text
-
-
 def skill_rows(cells, stations, at_stations_skill, source, protocol="strict"):
     """Scores of all layers as rows of a run's skill table.
 
@@ -219,43 +203,3 @@ def skill_rows(cells, stations, at_stations_skill, source, protocol="strict"):
             row(r["method"], layer, r["lead_d"], "at stations", f"skill_{r['reference']}", r["value"], r["n"], r["low"],
                 r["high"])
     return pd.DataFrame(rows)[list(COLUMNS)]
-
-
-def skill_answer(cells, stations):
-    """The page's answer as Markdown, out of its tables (see `skill_rows`)."""
-    said = []
-    for layer, tables in cells.items():
-        table = tables["NLDAS-2"].set_index(["method", "lead_d"])
-        names = [name for name in SCENARIOS if name in table.index.get_level_values(0)]
-        printed = [name for name in names if name != "S4"]
-        leads = sorted(set(table.index.get_level_values(1)))
-        beaten = [lead for lead in leads if any(table.loc[(name, lead), "low_persistence"] > 0 for name in printed)]
-        above = [lead for lead in leads if any(table.loc[(name, lead), "low_climatology"] > 0 for name in printed)]
-        one = stations[layer]
-        median = one[one["lead_d"] == leads[0]].groupby("method")["r"].median()
-        said.append(f"{LAYERS[layer - 1]}: surely better than persistence {_at(beaten)}, than climatology {_at(above)}"
-                    f"; median r at stations {leads[0]} day ahead "
-                    + ", ".join(f"{name} {median[name]:.2f}" for name in [*names, *REFERENCES] if name in median))
-    text = ("**Our runs.** The networks with the paper's predictors, by layer, on all cells against NLDAS-2: "
-            + ". ".join(said) + ".")
-    if all("truth" in tables for tables in cells.values()):
-        parts = []
-        for layer, tables in cells.items():
-            table = tables["truth"]
-            table = table[table["method"].isin(SCENARIOS[:-1])]
-            parts.append(f"{LAYERS[layer - 1]} {_at(sorted(set(table.loc[table['low_persistence'] > 0, 'lead_d'])))}")
-        text += f" Judged by the truth instead, the best of them is surely better than persistence: {'; '.join(parts)}."
-    if any("S4" in set(tables["NLDAS-2"]["method"]) for tables in cells.values()):
-        parts = []
-        for layer, tables in cells.items():
-            table = tables["NLDAS-2"].set_index(["method", "lead_d"])
-            leads = sorted(set(table.index.get_level_values(1)))
-            beaten = [lead for lead in leads if table.loc[("S4", lead), "low_persistence"] > 0]
-            parts.append(f"{LAYERS[layer - 1]} {_at(beaten)}")
-        text += (" S4, which is not in the paper and also sees the layer's own state, as persistence does, is surely "
-                 f"better than persistence: {'; '.join(parts)}.")
-    return text
-
-
-def _at(leads):
-    return f"at {', '.join(map(str, leads))} d" if leads else "at no lead"

@@ -5,6 +5,7 @@ import pandas as pd
 
 from smlib.conus.scenarios import LAYERS
 from smlib.evaluate.worth import PAIRS
+from smlib.wording import count
 
 PRINTED_SIGN = "loss with its printed sign"
 
@@ -30,15 +31,21 @@ def training_table(trained):
     return pd.DataFrame(rows)
 
 
-def cost_table(trained, study, device):
+def cost_table(trained, study, device, without=None):
     """The tidy cost table (`smlib.run.results.COST`) of a page; models such as "ConvLSTM S1, 0-10 cm".
 
-    train_s is the seconds of training, forecast_s those of making the maps of all days that are kept.
+    train_s is the seconds of training, forecast_s those of making the maps of all days that are kept, forecast_days of
+    them. `without` is a mapping of layer -> what `smlib.conus.baselines` gives: its baselines, which need no GPU,
+    stand beside the networks.
     """
     table = training_table(trained).assign(model=[f"ConvLSTM {one.name}, {LAYERS[one.layer - 1]}" for one in trained])
-    table = table.rename(columns={"training_s": "train_s", "prediction_s": "forecast_s"})
-    metrics = ["parameters", "epochs", "best_epoch", "train_s", "forecast_s"]
-    return table.melt("model", metrics, "metric").assign(study=study, device=device)[
+    table = table.rename(columns={"training_s": "train_s", "prediction_s": "forecast_s"}).assign(
+        forecast_days=[got.made.sizes["time"] for got in trained.values()])
+    metrics = ["parameters", "epochs", "best_epoch", "train_s", "forecast_s", "forecast_days"]
+    plain = pd.DataFrame([(f"{name}, {LAYERS[layer - 1]}", "cpu", metric, value)
+                          for layer, (_, seconds) in (without or {}).items() for name, one in seconds.items()
+                          for metric, value in one.items()], columns=["model", "device", "metric", "value"])
+    return pd.concat([table.melt("model", metrics, "metric").assign(device=device), plain]).assign(study=study)[
         ["study", "model", "device", "metric", "value"]]
 
 
@@ -55,7 +62,7 @@ def share_of_papers(trained):
     widths = got.model.settings["widths"]
     if len(widths) == layers and max(widths) in (64, 256):
         return f"The networks have the paper's {layers} layers of {full} filters."
-    return (f"The networks here are narrower than the paper's: {len(widths)} layers of "
+    return (f"The networks here are narrower than the paper's: {count(len(widths), 'layer')} of "
             f"{', '.join(map(str, widths))} filters in place of {layers} of {full}.")
 
 

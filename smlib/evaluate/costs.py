@@ -20,8 +20,8 @@ RECORDS = {
     "stations/compare": ("fit_s", "forecast_s", "one fit, and its forecast of the test period; means over levels"),
     "nudging/cost": ("train_s", "forecast_s", "one network, and a free run of 100 days"),
     "fusion/gapfill": ("seconds to fit, simulated", "", "a method on the cells of the simulated set"),
-    "fusion/estimate": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
-    "forecast/train": ("train_s", "forecast_s", "the network of the surface, and its maps of all days that are kept"),
+    "fusion/estimate": ("train_s", "forecast_s", "one fit for the surface, and its maps of one day"),
+    "forecast/skill": ("train_s", "forecast_s", "one fit for the surface, and its maps of one day of issue"),
     "correction/upscale": ("fit_s", "", "one fit to a network's stations without one fold and one year: of a baseline "
                            "alone, or of a network of stage 1, its share of all that were trained together"),
     "correction/improve": ("fit_s", "", "one fit to a product without one fold of stations and one year: of a baseline "
@@ -62,7 +62,7 @@ TASKS = (
          {"source": "simulated"}),
     Task("fusion", "surface, against the truth", "fusion/estimate", "fusion/estimate", "NLDAS-2", "skill_NLDAS-2",
          {"depth_m": 0.05, "variant": "against truth"}),
-    Task("forecast", "surface, 1 day ahead, at stations", "forecast/skill", "forecast/train", "persistence",
+    Task("forecast", "surface, 1 day ahead, at stations", "forecast/skill", "forecast/skill", "persistence",
          "skill_persistence", {"depth_m": 0.05, "lead_d": 1, "variant": "at stations"}),
     Task("correction", "cells against in-situ data", "correction/upscale", "correction/upscale", "climatology",
          "RMSE", {"protocol": "strict"}),
@@ -76,12 +76,14 @@ def recorded(cost):
     forecast_s; seconds, NaN where a page does not record it.
 
     cost : DataFrame page, study, model, device, metric, value
+        Where the number of forecast_days is recorded, forecast_s is of one.
     """
     frames = []
     for page, (train, forecast, _) in RECORDS.items():
         wide = cost[cost["page"] == page].pivot_table(index=["page", "study", "model", "device"], columns="metric",
                                                       values="value", aggfunc="first").reset_index()
-        frames.append(wide.assign(train_s=wide.get(train, np.nan), forecast_s=wide.get(forecast, np.nan),
+        seconds = wide.get(forecast, np.nan) / wide.get("forecast_days", 1)
+        frames.append(wide.assign(train_s=wide.get(train, np.nan), forecast_s=seconds,
                                   parameters=wide.get("parameters", np.nan)))
     table = pd.concat(frames, ignore_index=True).reindex(
         columns=["page", "study", "model", "device", "parameters", "train_s", "forecast_s"])
@@ -157,7 +159,7 @@ def _priced(table):
 
 def without_cost(skill, cost):
     """Models that a page scores and whose cost no page of the study records: DataFrame page, models (as text)."""
-    known = {(study, re.sub(r" S\d.*", "", model)) for study, model in cost[["study", "model"]].to_numpy()}
+    known = {(study, re.sub(r"( S\d|, \d).*", "", model)) for study, model in cost[["study", "model"]].to_numpy()}
     pairs = skill[["page", "study", "model"]].drop_duplicates()
     lacking = [(study, model) not in known for study, model in pairs[["study", "model"]].to_numpy()]
     return pairs[lacking].groupby("page", sort=False)["model"].agg(", ".join).rename("models").reset_index()

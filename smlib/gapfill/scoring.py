@@ -131,28 +131,6 @@ def skill(scores, source):
                        lead_d=np.nan)[list(COLUMNS)]
 
 
-def verdict(scores, kind, method="CRU", others=("linear", "boosting")):
-    """Whether `method` beats the others, by median RMSE over cells, and by how much: a sentence in Markdown."""
-    wide = table(scores)
-    said = []
-    for other in others:
-        less = 100 * (1 - wide.loc[method] / wide.loc[other])
-        won = int((less > 0).sum())
-        how = "beats" if won == len(less) else "fails against" if not won else \
-            f"is better on {won} and worse on {len(less) - won} of {len(less)} lengths of gap than"
-        margins = ", ".join(f"{value:+.1f} %".replace("-", "−") for value in -less)
-        said.append(f"{how} {other} (its RMSE is {margins} against {other}'s, for {', '.join(less.index)})")
-    sure = scores[(scores["model"] == method)].set_index("block_d")
-    clear = [gap_name(block) for block in sure.index if sure.loc[block, "less_low"] > 0]
-    worse = [gap_name(block) for block in sure.index if sure.loc[block, "less_high"] < 0]
-    cover = calibration(scores).loc[method]
-    return (f"On the {kind} set {method} " + " and ".join(said) + ". The 95 % interval of the difference to linear is "
-            + (f"above 0 for {', '.join(clear)}" if clear else "above 0 nowhere")
-            + (f", and below 0 for {', '.join(worse)}" if worse else "") + ". Its intervals of "
-            + ", ".join(cover.index) + " hold " + ", ".join(f"{100 * c:.0f} %" for c in cover)
-            + " of the withheld values.")
-
-
 def example(methods, series, forcing, test, names=("linear", "OI", "CRU"), block=20, share=0.1, seed=0, days=130):
     """One cell with a withheld block, filled by some methods: the cell whose linear RMSE is the median of all.
 

@@ -9,6 +9,7 @@ from smlib import paths
 from smlib.data.readers.mapped import convert
 from smlib.data.schema import DataError
 from smlib.gapfill.cells import Forcing, cells_of, drawn
+from smlib.wording import count
 
 FILE = "smap_nldas_conus_2015-2018.nc"
 WEATHER = ("precipitation", "air_temperature", "specific_humidity", "shortwave_down", "longwave_down", "wind_u",
@@ -47,9 +48,10 @@ class GapSet:
         time = self.forcing.time.astype("datetime64[D]")
         span = {part: f"{time[getattr(self, part)][0]} to {time[getattr(self, part)][-1]}" for part in days}
         missing = {part: f"{100 * np.isnan(of).mean():.0f} %" for part, of in days.items()}
-        return (f"**{self.kind.capitalize()}:** {self.name}, {len(self.series):,} cells; learnt from {span['train']} "
-                f"({missing['train']} of the days missing), scored on withheld days of {span['test']} "
-                f"({missing['test']} missing). Forcing: {', '.join(self.forcing.names).replace('_', ' ')}.")
+        return (f"**{self.kind.capitalize()}:** {self.name}, contiguous United States, "
+                f"{count(len(self.series), 'cell')}; learnt from {span['train']} ({missing['train']} of the days "
+                f"missing), scored on withheld days of {span['test']} ({missing['test']} missing). "
+                f"Forcing: {', '.join(self.forcing.names).replace('_', ' ')}.")
 
 
 def measured(folder):
