@@ -1,32 +1,9 @@
-"""The answers of pages: wordings that fit, numbers in words, and the two pages whose answer no other test file has."""
+"""The answers of the two pages that no other test file has."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from smlib.evaluate import audit_shown, world_answer
-from smlib.evaluate.answers import counted, fitting, listed, seconds, signed, within
-
-
-def test_the_fullest_wording_that_fits_is_taken():
-    assert fitting(["a" * 190, "b"]) == "**Our runs.** " + "a" * 190  # the label has 10 characters
-    assert fitting(["a" * 191, "b"]) == "**Our runs.** b"
-    assert fitting(["`" + "a" * 188 + "`**", "b"]).endswith("a`**")
-    with pytest.raises(ValueError, match="no wording of the answer has 200 characters"):
-        fitting(["a" * 191])
-
-
-@pytest.mark.parametrize(("value", "text"), [(0.125, "0.12"), (-0.5, "−0.50"), (-0.001, "0.00"), (np.nan, "–"),
-                                             (-12345.6, "−12346"), (np.inf, "–")])
-def test_numbers(value, text):
-    assert signed(value) == text
-
-
-def test_words():
-    assert [counted(1, "site"), counted(2, "site"), counted(1200, "site")] == ["1 site", "2 sites", "1,200 sites"]
-    assert [listed([1]), listed([1, 3]), listed([1, 3, 7])] == ["1", "1 and 3", "1, 3 and 7"]
-    assert within(0.1, -0.2) == " [0.10, −0.20]" and within(np.nan, 1) == "" and signed(0.5, plus=True) == "+0.50"
-    assert [seconds(0.123), seconds(12.3)] == ["0.12 s", "12 s"]
 
 
 @pytest.mark.parametrize(("known", "bare", "words"), [

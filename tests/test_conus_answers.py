@@ -8,7 +8,7 @@ import pytest
 
 from smlib.conus import answers
 from smlib.conus.scenarios import LEADS
-from smlib.run.results import ANSWER
+from smlib.wording import ANSWER
 
 PRODUCTS = ("DCA", "SCA-H", "SCA-V", "NLDAS-2")
 

@@ -10,7 +10,7 @@ import pytest
 from smlib.correction import answers, tables
 from smlib.correction.baselines import BASELINES
 from smlib.correction.study import Study
-from smlib.run.results import ANSWER
+from smlib.wording import ANSWER
 
 
 def rows(rows):

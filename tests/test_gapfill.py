@@ -32,7 +32,7 @@ from smlib.gapfill.continuous import ContinuousRecurrent
 from smlib.gapfill.learned import Boosting
 from smlib.gapfill.optimal import OptimalInterpolation, kalman, smoothed
 from smlib.gapfill.scoring import fills, masks
-from smlib.run.results import ANSWER
+from smlib.wording import ANSWER
 
 SMALL = {"CRU": {"m": 3, "steps": 3, "batch": 12, "length": 40, "hidden": 8},
          "CRU filter": {"m": 3, "steps": 3, "batch": 12, "length": 40, "hidden": 8},

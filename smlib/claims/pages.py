@@ -5,9 +5,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from smlib import wording
 from smlib.claims.estimates import CANNOT_BE_TOLD, DOES_NOT_HOLD, HOLDS
 from smlib.claims.verdicts import COLUMNS, counts
-from smlib.evaluate.answers import counted, fitting, items
+from smlib.wording import count, items
 
 PAGE = "synthesis/claims"
 FILTERED = ("study", "verdict")  # columns that a script of the book offers a choice of
@@ -87,14 +88,13 @@ def answer(table):
     said = (f"{holds} {'says' if holds == 1 else 'say'} that the claim holds, {total.get(DOES_NOT_HOLD, 0)} that it "
             f"does not, and {total.get(CANNOT_BE_TOLD, 0)} that it cannot be told.")
     many = apart["id"].nunique()
-    protocols = f" The protocols disagree on {counted(many, 'claim')}." if many else ""
+    protocols = f" The protocols disagree on {count(many, 'claim')}." if many else ""
     by_study = counts(table).set_index("study")
     lines = [f"{study}: " + ", ".join(f"{name} {number}" for name, number in row.items())
              for study, row in by_study.iterrows()]
     lines += [f"The protocols disagree on `{name}` ({', '.join(one['protocol'] + ': ' + one['verdict'])})."
               for name, one in apart.groupby("id", sort=False)]
-    return fitting([f"Of {counted(len(table), 'verdict')} on {counted(n, 'claim')}, {said}{protocols}"]), \
-        items(lines)
+    return wording.answer(f"Of {count(len(table), 'verdict')} on {count(n, 'claim')}, {said}{protocols}"), items(lines)
 
 
 def two_protocols(table):

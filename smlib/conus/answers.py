@@ -1,11 +1,15 @@
 """What the pages of both studies answer, out of their tables: a pair of the answer and the numbers behind it."""
 
+from functools import partial
+
 import numpy as np
 
 from smlib.conus.estimates import PRODUCTS, gain_between
 from smlib.conus.scenarios import LAYERS
 from smlib.conus.skill import REFERENCES, SCENARIOS
 from smlib.wording import answer, count, items, listed, signed, sure
+
+gain = partial(signed, plus=True)
 
 NETWORKS = ("SCAN", "USCRN")
 JUDGES = ("NLDAS-2", "truth")
@@ -76,7 +80,7 @@ def estimate(scores_by_layer, truths):
         value = (lambda name, t=table: t.loc[name, "skill_NLDAS-2"]) if table is not None else (
             lambda name, one=scores_by_layer[layer]: one[name]["r"].mean() if name in one else np.nan)
         lost += [LAYERS[layer - 1]] if value("ConvLSTM S2") < value("climatology") else []
-        trees.append(signed(value("HistGB")))
+        trees.append(gain(value("HistGB")))
     first = f"Worse than climatology{f' at {listed(lost)}' if len(lost) < len(order) else ''}." if lost else ""
     trees = f"HistGB{' against NLDAS-2' if known else ''}: {', '.join(trees)}."
     lines = [line for layer in scores_by_layer for line in _estimate_numbers(layer, scores_by_layer[layer],
@@ -101,7 +105,7 @@ def _grouped(verdicts, label, numbers):
     """Words and products, with the numbers of some."""
     said, before = [], None
     for name, words, value in verdicts:
-        number = f" ({label}{signed(value)})" if np.isfinite(value) and name in numbers else ""
+        number = f" ({label}{gain(value)})" if np.isfinite(value) and name in numbers else ""
         said.append(f"{'' if words == before else words + ' '}{name}{number}")
         before, label = words, "" if number else label
     return " and ".join(said)
@@ -114,15 +118,15 @@ def _estimate_numbers(layer, scores, truth):
     value, low, high = gain_between(scores, "ConvLSTM S1", "ConvLSTM S2")
     within = "" if low > 0 or high < 0 else ", an interval that holds 0"
     lines = [f"{name}, median r and ubRMSE (m³ m⁻³) at stations: {said}.",
-             f"{name}, what S2 adds to the r of S1, mean over stations: {signed(value, 3)} ({signed(low, 3)} to "
-             f"{signed(high, 3)}{within})."]
+             f"{name}, what S2 adds to the r of S1, mean over stations: {gain(value, 3)} ({gain(low, 3)} to "
+             f"{gain(high, 3)}{within})."]
     if truth is not None:
         truth = truth.set_index("method")
         for one in [method for method in truth.index if method not in PRODUCTS]:
             row = truth.loc[one]
             against = "; ".join(
-                f"{sure(row[f'low_{other}'], row[f'high_{other}'])} {other} (skill {signed(row[f'skill_{other}'], 3)}, "
-                f"{signed(row[f'low_{other}'], 3)} to {signed(row[f'high_{other}'], 3)})"
+                f"{sure(row[f'low_{other}'], row[f'high_{other}'])} {other} (skill {gain(row[f'skill_{other}'], 3)}, "
+                f"{gain(row[f'low_{other}'], 3)} to {gain(row[f'high_{other}'], 3)})"
                 for other in PRODUCTS if other in truth.index)
             lines.append(f"{name}, against the true moisture: {one} (RMSE {row['rmse']:.4f} m³ m⁻³) is {against}.")
         products = ", ".join(f"{other} {truth.loc[other, 'rmse']:.4f}" for other in PRODUCTS if other in truth.index)

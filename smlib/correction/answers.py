@@ -6,7 +6,7 @@ import pandas as pd
 from smlib.correction import summary
 from smlib.correction.folds import MEANING
 from smlib.correction.interpreting import PARTS
-from smlib.correction.words import items, joined, minus, plural, span, two_lines
+from smlib.wording import answer, count, items, listed, minus, span
 
 OWN = "CDF matching, own past"
 WORDS = {"raw": "the product", "linear": "linear regression", "mean-std": "mean-std scaling"}  # in a sentence
@@ -54,7 +54,7 @@ def data(table, counts, raw):
         told.append(f"{network}: {'; '.join(said) or 'nothing is known'}.")
     for product, seen in counts.dropna(subset=["seen"]).groupby("product", sort=False)["seen"]:
         told.append(f"{product} sees the cells with stations on {span(100 * seen, '.0f')} % of the days, by network.")
-    return two_lines(first + second), minus(items(told))
+    return answer(first + second), minus(items(told))
 
 
 def matching(table, skills, combination):
@@ -87,15 +87,15 @@ def matching(table, skills, combination):
                                                                 values="value")
     for name in cases.columns.drop("stage 1"):
         told.append(f"Against in situ, strict, its RMSE is lower than that of {WORDS.get(name, name)} in "
-                    f"{int((cases['stage 1'] < cases[name]).sum())} of {plural(len(cases), 'case')}.")
+                    f"{int((cases['stage 1'] < cases[name]).sum())} of {count(len(cases), 'case')}.")
     told += _all_references(here, "stage 1")
     if "in situ" in true:
         ahead = int((true["in situ"] < true["stage 1"]).sum())
         third = f" Nearer to the cell's truth is the stations' own mean in {ahead} of {len(true)}."
         told.append(f"Where there are stations, their mean is the better estimate of the cell in {ahead} of "
-                    f"{plural(len(true), 'case')} (median RMSE against the truth {true['in situ'].median():.3f}, of "
+                    f"{count(len(true), 'case')} (median RMSE against the truth {true['in situ'].median():.3f}, of "
                     f"stage 1 {true['stage 1'].median():.3f} {UNITS}).")
-    return (two_lines(lead + first + second + third, lead + first + second, lead + first + third, lead + first),
+    return (answer(lead + first + second + third, lead + first + second, lead + first + third, lead + first),
             items(told))
 
 
@@ -110,7 +110,7 @@ def improvement(skills, table, combination, weight):
     change = f"median RMSE {raw['strict']:.3f} to {ours['strict']:.3f} {UNITS}"
     better, worse, whole = counted.get("raw", (0, 0, 0))
     if whole:
-        first = f"surely improves the product in {better} of {plural(whole, 'case')}" + (
+        first = f"surely improves the product in {better} of {count(whole, 'case')}" + (
             f" and worsens it in {worse}" if worse else "") + f" ({change})"
     else:
         first = f"changes the product's {change}, which is not known to be sure"
@@ -131,7 +131,7 @@ def improvement(skills, table, combination, weight):
         told.append(f"Where a station has a past of its own ({MEANING['year']}), MLSTM {_beats(OWN, own[OWN])}.")
     told += [f"Median RMSE against in-situ moisture, {MEANING[protocol]} ({protocol}): {ours[protocol]:.3f}, of the "
              f"product {raw[protocol]:.3f} {UNITS}." for protocol in MEANING if protocol in ours]
-    return two_lines(*says), items(told)
+    return answer(*says), items(told)
 
 
 def interpretation(parts, triples, shares):
@@ -158,18 +158,18 @@ def interpretation(parts, triples, shares):
         sure = int((high["after"] < low["before"])[both].sum())
         worse = int((low["after"] > high["before"])[both].sum())
         median = value[both].median()
-        second += (f"random error surely falls in {sure} of {plural(int(both.sum()), 'case')}"
+        second += (f"random error surely falls in {sure} of {count(int(both.sum()), 'case')}"
                    + (f" and rises in {worse}" if worse else ""))
         last = f" (median {_percent(median['after'] / median['before'] - 1)})"
         told.append(f"By triple collocation its random error goes from {_change(value[both])} in the median of "
-                    f"{plural(int(both.sum()), 'case')}; the interval after lies wholly below that before in {sure}, "
+                    f"{count(int(both.sum()), 'case')}; the interval after lies wholly below that before in {sure}, "
                     f"above it in {worse}.")
         if true[both].notna().any().any():
             told.append(f"Against the known truth its random error goes from {_change(true[both])}.")
     else:
         second += f"error in timing, where random error shows, by {_percent(ratio['timing'])}"
     says = [f"{first} {second}{more}." for more in (last, "") for first in (fuller, shorter)]
-    return two_lines(*says), items([*told, shapley(shares)])
+    return answer(*says), items([*told, shapley(shares)])
 
 
 def _beats(name, counted):
@@ -177,9 +177,9 @@ def _beats(name, counted):
     better, worse, whole = counted
     name = WORDS.get(name, name)
     if loses(counted):
-        return (f"surely loses to {name} in {worse} of {plural(whole, 'case')}"
+        return (f"surely loses to {name} in {worse} of {count(whole, 'case')}"
                 + (f" and surely beats it in {better}" if better else ""))
-    return (f"surely beats {name} in {better} of {plural(whole, 'case')}"
+    return (f"surely beats {name} in {better} of {count(whole, 'case')}"
             + (f" and surely loses in {worse}" if worse else ""))
 
 
@@ -223,16 +223,16 @@ def _leading(shares):
     """Which auxiliary leads in how many networks: a fuller and a shorter sentence."""
     known = shares.dropna(subset=["share"])
     top = known.loc[known.groupby("network", sort=False)["share"].idxmax(), "auxiliary"].map(summary.NAMES)
-    count, networks = top.value_counts(), plural(len(top), "network")
-    if count.empty:
+    votes, networks = top.value_counts(), count(len(top), "network")
+    if votes.empty:
         return ("What stage 1 goes by cannot be told.",) * 2
-    first = list(count.index[count == count.iloc[0]])
-    each = [f"{name} in {n}" for name, n in count.items()]
-    fuller = f"Most to stage 1, of {networks}, matters {joined(each)}."
-    most = f"{count.iloc[0]} of {networks}."
+    first = list(votes.index[votes == votes.iloc[0]])
+    each = [f"{name} in {n}" for name, n in votes.items()]
+    fuller = f"Most to stage 1, of {networks}, matters {listed(each)}."
+    most = f"{votes.iloc[0]} of {networks}."
     short = (f"{first[0].capitalize()} matters most to stage 1 in {most}" if len(first) == 1 else
              f"No auxiliary matters most to stage 1 in more than {most}")
-    return (short if len(count) == 1 else fuller), short
+    return (short if len(votes) == 1 else fuller), short
 
 
 def _change(table):
@@ -258,7 +258,7 @@ def odd(table):
     rows = [f"{r.network} {r.combination} {r.grid}: RMSE {r.rmse:.3f} is printed, ubRMSE {r.ubrmse:.3f} and bias "
             f"{minus(f'{r.bias:+.3f}')} imply {r.implied_rmse:.3f}" + (f", and MAE {r.mae:.3f} exceeds the RMSE" if
                                                                 r.mae > r.rmse else "") for r in table.itertuples()]
-    return f"{plural(len(rows), 'printed row')} cannot be right: " + "; ".join(rows) + "."
+    return f"{count(len(rows), 'printed row')} cannot be right: " + "; ".join(rows) + "."
 
 
 def paper_way(table):
@@ -273,7 +273,7 @@ def paper_way(table):
         if both.any():
             change = (ours[column] / raw[column] - 1)[both]
             words.append(f"{name} the RMSE changes by {_percent(change.median())} in the median (it falls in "
-                         f"{int((change < 0).sum())} of {plural(len(change), 'case')} of a product and network)")
+                         f"{int((change < 0).sum())} of {count(len(change), 'case')} of a product and network)")
     return "; ".join(words) + ". Means over combinations."
 
 
@@ -285,7 +285,7 @@ def weights(table, default):
     lowest = ", ".join(f"{w:g} in {n}" for w, n in best.items())
     return (f"Between the weights {table['weight'].min():g} and {table['weight'].max():g} the RMSE differs by "
             f"{spread.median():.4f} m³ m⁻³ in the median and {spread.max():.4f} at most; the lowest is at "
-            f"{lowest} of {plural(len(spread), 'case')}. The pages use {default:g}, which was not chosen by these "
+            f"{lowest} of {count(len(spread), 'case')}. The pages use {default:g}, which was not chosen by these "
             "scores.")
 
 

@@ -7,7 +7,7 @@ from scipy import stats
 from smlib import paths
 from smlib.correction.data import AUXILIARIES
 from smlib.correction.scores import by_cell, compare, score
-from smlib.correction.words import joined, minus, plural
+from smlib.wording import count, listed, minus
 
 PRINTED = {"FVC": "F", "PRE": "P", "LST": "L", "ET": "E"}  # Table 3 of Xie et al. (2025)
 NAMES = {"F": "vegetation cover", "P": "precipitation", "L": "surface temperature", "E": "evapotranspiration"}
@@ -245,8 +245,8 @@ def about(points, kind, source, scale, products):
     """The line about the data at the top of a page, as Markdown: what they are, where, and when."""
     periods = {name: f"{own.time[0]} to {own.time[-1]}" for name, own in points.items()}
     same = len(set(periods.values())) == 1
-    each = "; ".join(f"{name}, {plural(len(own.sites), 'station')}" + ("" if same else f", {periods[name]}")
+    each = "; ".join(f"{name}, {count(len(own.sites), 'station')}" + ("" if same else f", {periods[name]}")
                      for name, own in points.items())
     scale = f", scale {scale}" if kind == "simulated" else ""
     return (f"**Data.** {kind.capitalize()} (`{source}`{scale}): daily soil moisture of stations and of "
-            f"{joined(products)}, with four auxiliaries, around {each}{f'; {min(periods.values())}' if same else ''}.")
+            f"{listed(products)}, with four auxiliaries, around {each}{f'; {min(periods.values())}' if same else ''}.")

@@ -5,7 +5,7 @@ import html
 import pandas as pd
 
 from smlib.evaluate import audit, printed
-from smlib.evaluate.answers import counted
+from smlib.wording import count
 
 
 def answer(frame):
@@ -14,7 +14,7 @@ def answer(frame):
     fails, bare, known = (int(total[name]) for name in ("fails", "unexplained", "listed"))
     rest = (f"**{bare} more {'has' if bare == 1 else 'have'} no explanation**" if bare else
             "each of the others has its reason below")
-    return (f"**Our audit.** {counted(fails, 'comparison')} of {total['comparisons']:,} between printed numbers "
+    return (f"**Our audit.** {count(fails, 'comparison')} of {total['comparisons']:,} between printed numbers "
             f"{'fails' if fails == 1 else 'fail'} by more than rounding: {known} {'is' if known == 1 else 'are'} of "
             f"the oddities in `data/published/README.md`, {rest}.")
 
@@ -22,7 +22,7 @@ def answer(frame):
 def one_truth(std, common):
     """How many rows imply one standard deviation of the truth, as Markdown; std and common are of `audit.implied`."""
     agree = int(((std["low"] <= common[1]) & (std["high"] >= common[0])).sum())
-    return (f"{agree} of the {counted(len(std), 'row')} of scores in {printed.CITED['fan2025']} "
+    return (f"{agree} of the {count(len(std), 'row')} of scores in {printed.CITED['fan2025']} "
             f"{'implies' if agree == 1 else 'imply'} one standard deviation of the truth, {common[0]:.5f} to "
             f"{common[1]:.5f} m³ m⁻³.")
 

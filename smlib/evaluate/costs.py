@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from smlib.evaluate.answers import counted, fitting, items, listed, seconds, signed, within
+from smlib import wording
 from smlib.evaluate.printed import CITED
+from smlib.wording import count, items, listed, seconds, signed, within
 
 COLUMNS = ["study", "task", "source", "model", "device", "parameters", "train_s", "forecast_s", "reference", "skill",
            "low", "high", "page", "cost_page"]
@@ -173,12 +174,12 @@ def answer(table):
     several = [group for group in groups if len(group) > 1]
     wins = sum(group["skill"].idxmax() == group["train_s"].idxmax() for group in several)
     lost, sure = int((best["skill"] <= 0).sum()), int((best["low"] > 0).sum())
-    first = f"In {lost} of {counted(len(best), 'task')} no timed model beats the reference. " if lost else ""
+    first = f"In {lost} of {count(len(best), 'task')} no timed model beats the reference. " if lost else ""
     dearest = f"The dearest is the best in {wins} of {len(several)} that time several"
     beats = f"the best surely beats the reference in {sure} of {best['low'].notna().sum()} with an interval"
     if not lost:
-        dearest = f"The dearest model is the best in {wins} of {counted(len(several), 'task')} that time several"
-    return fitting([f"{first}{dearest}; {beats}."]), items(map(_in_numbers, groups))
+        dearest = f"The dearest model is the best in {wins} of {count(len(several), 'task')} that time several"
+    return wording.answer(f"{first}{dearest}; {beats}."), items(map(_in_numbers, groups))
 
 
 def _in_numbers(group):

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from smlib.evaluate.answers import counted, fitting, items, signed
+from smlib import wording
 from smlib.evaluate.explore import autocorrelation
 from smlib.evaluate.metrics import METRICS
+from smlib.wording import count, items, signed
 
 SPELL = 5  # days of falling moisture in a row that count as drying
 PRODUCT_METRICS = ("r", "RMSE", "bias", "ubRMSE")
@@ -181,11 +182,11 @@ def world_answer(within, inside, columns, fits, auxiliaries, spread):
     scores, all_scores = int(fits["inside"].sum()), int(fits["count"].sum())
     signs = int((np.sign(auxiliaries["printed"]) == np.sign(auxiliaries["simulated"])).sum())
     lie = "lies" if held == 1 else "lie"
-    parts = [f"of {counted(of, 'measured statistic')} {held} {lie} within the simulated range",
-             f"of {counted(all_scores, 'product score')} {scores} within the printed one",
-             f"of {counted(len(auxiliaries), 'correlation')} with in-situ moisture {signs} "
+    parts = [f"of {count(of, 'measured statistic')} {held} {lie} within the simulated range",
+             f"of {count(all_scores, 'product score')} {scores} within the printed one",
+             f"of {count(len(auxiliaries), 'correlation')} with in-situ moisture {signs} "
              f"{'has' if signs == 1 else 'have'} the printed sign"]
-    lines = [f"Weather within 15 % of print: {int(within.sum())} of {counted(len(within), 'twin')}."]
+    lines = [f"Weather within 15 % of print: {int(within.sum())} of {count(len(within), 'twin')}."]
     lines += [f"{row.site}, level {row.level}: {int(table.loc[row.Index].sum())} of {len(columns)} statistics within "
               "the range of the simulated stations." for row in inside.itertuples()]
     lines += [f"{name}: the pooled standard deviation is {std:.4f} m³ m⁻³, {signed(100 * off, 1)} % off the printed "
@@ -193,4 +194,4 @@ def world_answer(within, inside, columns, fits, auxiliaries, spread):
     least = fits[fits["inside"] < fits["count"]]
     lines += [f"{row.product}, {row.metric}: {row.inside} of {row.count} values lie within the printed range."
               for row in least.itertuples(name="Row")]
-    return fitting([f"O{'; '.join(parts[:n])[1:]}." for n in (3, 2, 1)]), items(lines)
+    return wording.answer(*(f"O{'; '.join(parts[:n])[1:]}." for n in (3, 2, 1))), items(lines)

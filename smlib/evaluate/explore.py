@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from smlib import wording
 from smlib.data.schema import DRIVERS, VARIABLES
-from smlib.evaluate.answers import counted, fitting, items, listed, signed
+from smlib.wording import count, items, listed, signed
 
 NAMES = {VARIABLES[name].symbol: name.replace("_", " ") for name in DRIVERS}
 
@@ -94,24 +95,24 @@ def memory_answer(correlations, memory, max_lag):
     max_lag : int
         Days, the longest lag that was looked at.
     """
-    r, days, many = memory["r_1_day"], memory["days"].dropna(), counted(len(memory), "level")
+    r, days, many = memory["r_1_day"], memory["days"].dropna(), count(len(memory), "level")
     strongest, lines = _strongest(correlations), []
     open_ = len(memory) - len(days)
     span = f"{signed(r.median(), 3)} ({signed(r.min(), 3)} to {signed(r.max(), 3)})"
     until = "" if days.empty else f"; below 1/e after {_range(days)} days"
     later = f", at {open_} of {many} not within {max_lag}" if open_ and len(days) else (
-        f"; not below 1/e within {counted(max_lag, 'day')}" if open_ else "")
+        f"; not below 1/e within {count(max_lag, 'day')}" if open_ else "")
     names, n = _most_frequent(strongest)
-    along = f" It goes most with {listed(names)} at {n} of {counted(len(strongest), 'site')}" + (
+    along = f" It goes most with {listed(names)} at {n} of {count(len(strongest), 'site')}" + (
         " each." if len(names) > 1 else ".") if names else ""
     lines.append(f"Correlation with the day before, median over {many}: {span}.")
     lines += [f"{row.site}, level {row.level}{_depth(row.depth_m)}: " + (
-        f"not below 1/e within {counted(max_lag, 'day')}." if np.isnan(row.days) else
-        f"below 1/e after {counted(int(row.days), 'day')}.") for row in memory.itertuples()]
+        f"not below 1/e within {count(max_lag, 'day')}." if np.isnan(row.days) else
+        f"below 1/e after {count(int(row.days), 'day')}.") for row in memory.itertuples()]
     lines += [f"{row.site}: of the other variables the uppermost level goes most with {row.variable} "
               f"(r = {signed(row.r)})." for row in strongest.itertuples()]
     begins = f"Correlation of moisture with its day before: {span}"
-    return fitting((f"{begins}{until}{later}.{along}", f"{begins}{until}{later}.", f"{begins}.")), items(lines)
+    return wording.answer(f"{begins}{until}{later}.{along}", f"{begins}{until}{later}.", f"{begins}."), items(lines)
 
 
 def _strongest(correlations):

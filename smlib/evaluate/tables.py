@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from smlib.evaluate.answers import counted, fitting, items, listed, signed, within
+from smlib import wording
 from smlib.evaluate.entrants import SUFFIX
 from smlib.models import BASELINES, MODELS
 from smlib.paths import DATA
+from smlib.wording import count, items, listed, signed, within
 
 PRINTED = DATA / "published" / "wang2024_tables2_6_r2.csv"
 # A level stands beside a printed depth if its own is within a fifth of it: 0.05 m takes 0.04 to 0.06 m.
@@ -86,12 +87,12 @@ def answer(skill):
     """
     table = leaders(skill)
     if table.empty:
-        return fitting(["No lead could be scored: the moisture did not vary on the test days."]), ""
+        return wording.answer("No lead could be scored: the moisture did not vary on the test days."), ""
     ends = table.iloc[sorted({0, len(table) - 1})]
-    return fitting(_who_leads(table, rows, sure) for rows, sure in (
-        (table, True), (ends, True), (table.tail(1), True), (table.tail(1), False))), items([
+    return wording.answer(*(_who_leads(table, rows, sure) for rows, sure in (
+        (table, True), (ends, True), (table.tail(1), True), (table.tail(1), False)))), items([
             *(_lead_in_numbers(row) for row in table.itertuples()),
-            f"{counted(skill.loc[skill['site'] != 'all', 'site'].nunique(), 'site')}; the levels of a site are not "
+            f"{count(skill.loc[skill['site'] != 'all', 'site'].nunique(), 'site')}; the levels of a site are not "
             "independent, and the best of many models is partly the luckiest."])
 
 
@@ -101,7 +102,7 @@ def _who_leads(table, rows, sure):
     lost, won, said = rows[rows["beaten_by"] != ""], rows[rows["beaten_by"] == ""], []
     unsaid = (table["beaten_by"] != "").sum() - len(lost)
     if unsaid:
-        said.append(f"At {unsaid} other of {counted(len(table), 'lead')} no model beats the baselines.")
+        said.append(f"At {unsaid} other of {count(len(table), 'lead')} no model beats the baselines.")
     for name, here in lost.groupby("beaten_by", sort=False):
         said.append(f"No model beats {name} {_ahead(here)} (median R² {_values(here[name], digits)}; best: "
                     f"{_by_model(here, digits)}).")
@@ -136,17 +137,17 @@ def _ahead(rows):
 def _levels(rows, name):
     """2, 2, 1 of 8 levels; where the number of levels differs, 2 of 8, 1 of 7 levels."""
     if rows["levels"].nunique() == 1:
-        return f"{', '.join(map(str, rows[name]))} of {counted(rows['levels'].iloc[0], 'level')}"
+        return f"{', '.join(map(str, rows[name]))} of {count(rows['levels'].iloc[0], 'level')}"
     return ", ".join(f"{n} of {levels}" for n, levels in zip(rows[name], rows["levels"], strict=True)) + " levels"
 
 
 def _lead_in_numbers(row):
     climatology = "" if np.isnan(row.climatology) else f", climatology {signed(row.climatology, 3)}" + (
         "" if row.climatology_sites == row.sites else f" (of {int(row.climatology_sites)} of {row.sites} sites)")
-    return (f"{counted(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
+    return (f"{count(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
             f"{within(row.low, row.high)}; persistence has {signed(row.persistence, 3)}{climatology}. Above "
-            f"persistence {'is' if row.above == 1 else 'are'} {row.above} of {counted(row.models, 'model')}. The skill "
-            f"of {row.best} against persistence is surely above 0 at {row.better} of {counted(row.levels, 'level')} "
+            f"persistence {'is' if row.above == 1 else 'are'} {row.above} of {count(row.models, 'model')}. The skill "
+            f"of {row.best} against persistence is surely above 0 at {row.better} of {count(row.levels, 'level')} "
             f"and surely below at {row.worse}.")
 
 

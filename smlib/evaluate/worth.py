@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import stats
 from scipy.integrate import quad
 
-from smlib.evaluate.answers import counted, fitting, items, signed, within
+from smlib import wording
+from smlib.wording import count, items, signed, within
 
 PAIRS = ("shortcut", "study", "kind", "unit", "case", "model", "counted", "rmse", "r2", "rmse_leaky", "r2_leaky")
 MIN_UNITS = 3  # of two, t with one degree of freedom says that anything may be
@@ -85,7 +86,7 @@ def answer(table):
     told = table[np.isfinite(table[["without", "with"]].astype(float)).all(axis=1)]
     turned = told[(told["without"] > 0) != (told["with"] > 0)]
     flatter = "flatters" if up.sum() == 1 else "flatter"
-    said = f"{up.sum()} of {counted(len(table), 'shortcut')} surely {flatter} the RMSE"
+    said = f"{up.sum()} of {count(len(table), 'shortcut')} surely {flatter} the RMSE"
     most = ""
     if up.any():
         first = table.loc[table["worth"].where(up).idxmax()]
@@ -100,13 +101,13 @@ def answer(table):
              for of, words in groups if of.any()]
     changed = table[table["first_changes"] > 0]
     lines.append("Another model comes first " + "; ".join(
-        f"with {row.shortcut} in {row.first_changes} of {counted(row.cases, 'case')}" for row in changed.itertuples())
+        f"with {row.shortcut} in {row.first_changes} of {count(row.cases, 'case')}" for row in changed.itertuples())
         + "." if len(changed) else "No shortcut changes which model comes first.")
     lines += [f"With {row['shortcut']} the conclusion ({row['conclusion']}) turns round: "
               f"{signed(row['without'], 1)} % without, {signed(row['with'], 1)} % with it (printed "
               f"{signed(row['printed'], 1)} %)." for _, row in turned.iterrows()]
-    return fitting(f"{said}{words}.{falls}" for words in (
-        most + "".join(f"; {one}" for one in rest), most, "")), items(lines)
+    return wording.answer(*(f"{said}{words}.{falls}" for words in (
+        most + "".join(f"; {one}" for one in rest), most, ""))), items(lines)
 
 
 def _row(row):

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from smlib import paths
+from smlib import paths, wording
 from smlib.run import alt as alternative
 from smlib.run import command, interactive, params
 
 COST = ("study", "model", "device", "metric", "value")
-ANSWER = 200  # characters of an answer, two lines of a page
 SESSION = "session.json"  # what only the kernel knows of itself, for the manifest
 
 
@@ -204,9 +203,9 @@ class Run:
         for name, label in (("answer", "**Our runs.**"), ("data", "**Data.**"), ("paper", "**The paper")):
             if not parts[name].startswith(label if name != "paper" or paper else ""):
                 raise ValueError(f"opening: {name} must begin with {label}, not {parts[name][:40]!r}")
-        if len(re.sub(r"[*`]", "", answer)) > ANSWER:
-            raise ValueError(f"opening: the answer has more than {ANSWER} characters, what explains it is `detail`: "
-                             f"{answer!r}")
+        if wording.length(answer) > wording.ANSWER:
+            raise ValueError(f"opening: the answer has more than {wording.ANSWER} characters, what explains it is "
+                             f"`detail`: {answer!r}")
         kind = kind or ("simulated" if self.simulated else "measured")
         if kind.split()[0] not in data.lower():
             raise ValueError(f"opening: the data do not say that they are {kind}: {data!r}")

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from smlib import wording
 from smlib.data.windows import LOOKBACK
-from smlib.evaluate.answers import counted, fitting, items, seconds, signed, within
 from smlib.evaluate.tables import leaders
 from smlib.models import BASELINES, NETWORKS, network_of
 from smlib.train import Member, train, train_ensemble
+from smlib.wording import count, items, seconds, signed, within
 
 STUDY_NETWORKS, STUDY_EPOCHS = 3750, 1500  # of each kind, in Wang et al. (2024): 30 sites x 5 depths x 25 repetitions
 NOT_CONVERGED = 0.9  # an epoch kept in the last tenth of those trained tells that training ended too early
@@ -85,7 +86,7 @@ def answer(skill, cost, shared, converged):
     dearest = of.drop(list(BASELINES), errors="ignore").idxmax()
     table, early = leaders(skill), np.average(converged["too_early"], weights=converged["fits"])
     late = f"{early:.0%} of fits had not converged."
-    return fitting([f"{words} {late}" for words in _dearest(table, of, dearest)]), items(
+    return wording.answer(*(f"{words} {late}" for words in _dearest(table, of, dearest))), items(
         [*_skill_for_seconds(table, of), *_sizes(cost), *_alone_or_together(shared), _too_early(converged, early)])
 
 
@@ -94,19 +95,19 @@ def _dearest(table, of, dearest):
     if table.empty:
         return [f"No lead could be scored; the dearest model is {dearest} ({seconds(of[dearest])} a fit)."]
     lost, last = int((table["beaten_by"] != "").sum()), table.iloc[-1]
-    leads = counted(len(table), "lead")
+    leads = count(len(table), "lead")
     first = f"At {lost} of {leads} no model beats the baselines. " if lost else ""
     wins = int((table["best"] == dearest).sum())
     said = (f"{first}The dearest, {dearest} ({seconds(of[dearest])} a fit), is best at {wins}"
             f"{'' if lost else f' of {leads}'};")
     scores = f"median R² {signed(last['r2'])}, persistence {signed(last['persistence'])}."
-    ahead = f"{counted(last['lead_d'], 'day')} ahead {last['best']}"
+    ahead = f"{count(last['lead_d'], 'day')} ahead {last['best']}"
     return [f"{said} {ahead} ({seconds(of[last['best']])}) has {scores}", f"{said} {ahead} has {scores}",
             f"{first}{ahead} has {scores}"]
 
 
 def _skill_for_seconds(table, of):
-    return [f"{counted(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
+    return [f"{count(row.lead_d, 'day')} ahead: {row.best} has the highest median R² over sites, {signed(row.r2, 3)}"
             f"{within(row.low, row.high)}, for {seconds(of[row.best])} a fit; persistence has "
             f"{signed(row.persistence, 3)}." for row in table.itertuples()]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from smlib import explain
+from smlib import explain, wording
 from smlib.data.windows import Windows
-from smlib.evaluate.answers import counted, fitting, items, signed, within
 from smlib.evaluate.entrants import entrant
 from smlib.models import BASELINES, NETWORKS
+from smlib.wording import count, items, signed, within
 
 ATTENTION = ("FA-LSTM", "TA-LSTM", "FTA-LSTM")
 
@@ -161,7 +161,7 @@ def answer(features, order, agreement):
         said.append(f"past moisture makes {' to '.join(ends)} of the Shapley values")
     if len(hidden):
         above = int((hidden > alone).sum())
-        said.append(f"{above} of {counted(len(hidden), 'network')} {'orders' if above == 1 else 'order'} days better "
+        said.append(f"{above} of {count(len(hidden), 'network')} {'orders' if above == 1 else 'order'} days better "
                     "than the last moisture alone")
     rho = agreement["rho"].dropna() if len(agreement) else ()
     if len(rho):
@@ -173,7 +173,7 @@ def answer(features, order, agreement):
     largest = [f"{entrant(model, target)}: " + ", ".join(
         f"{row.feature.replace('_', ' ')} {row.share:.0%}" for row in here.nlargest(3, "share").itertuples())
         for (model, target), here in share.groupby(["model", "target"], sort=False)]
-    return fitting(_sentence(words) for words in (said, bare, bare[:2], bare[:1])), "\n\n".join([
+    return wording.answer(*(_sentence(words) for words in (said, bare, bare[:2], bare[:1]))), "\n\n".join([
         "The largest shares in the mean absolute Shapley values of a one-day forecast:", items(largest),
         "What the networks hold and look at:" if len(hidden) or len(rho) else "No model here is a network.",
         items(_of_networks(hidden, alone, agreement))]).rstrip()
@@ -188,5 +188,5 @@ def _of_networks(hidden, alone, agreement):
     lines = [f"{name}: its hidden states, embedded, are ordered by moisture with an R² of {signed(value)}; the last "
              f"measured moisture alone orders the days with {signed(alone)}." for name, value in hidden.items()]
     return lines + [f"{row.model}: attention over the {row.axis}s has a rank correlation of {signed(row.rho)}"
-                    f"{within(row.low, row.high)} with Shapley values, mean over {counted(row.n, 'site')}."
+                    f"{within(row.low, row.high)} with Shapley values, mean over {count(row.n, 'site')}."
                     for row in agreement.itertuples()]

@@ -19,10 +19,10 @@ from smlib.data.windows import (
     origins_between,
     split,
 )
-from smlib.evaluate.answers import counted
 from smlib.models import BASELINES, MODELS
 from smlib.models.increment import TARGETS
 from smlib.train import pick_device
+from smlib.wording import count
 
 PROTOCOLS = ("strict", "paper")
 MOST_NAMED = 6  # sites that a sentence names
@@ -98,8 +98,8 @@ def about(ds, levels=0, *more):
     years = " to ".join(dict.fromkeys(str(day)[:4] for day in (days.min(), days.max()))) if len(days) else "no day"
     sites = [str(name) for name in ds["site"].values]
     where = ", ".join(sites) if len(sites) <= MOST_NAMED else _box(ds)
-    said = [f"`{ds.attrs['source']}`", f"daily, {years}", counted(len(sites), "site") + f" ({where})" * bool(where)]
-    said += [counted(levels, "level")] if levels else []
+    said = [f"`{ds.attrs['source']}`", f"daily, {years}", count(len(sites), "site") + f" ({where})" * bool(where)]
+    said += [count(levels, "level")] if levels else []
     return f"**Data.** {ds.attrs['kind'].capitalize()}: {', '.join(said)}{''.join(f'; {one}' for one in more)}."
 
 
