@@ -155,7 +155,7 @@ DRAWN |= {f"product_maps {network}": lambda network=network: product_maps(networ
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_text_of_the_figure_can_be_read(name):
     fig = DRAWN[name]()
-    fig.text(0.995, 0.995, "simulated", ha="right", va="top", fontsize=10)  # as Run.figure says it
+    fig.text(0.995, 0.995, "simulated", ha="right", va="top", fontsize=max(10, fig.get_figwidth()))  # as by Run.figure
     assert_legible(fig)
 
 

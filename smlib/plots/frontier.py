@@ -91,7 +91,7 @@ def _scales(ax, rows):
 
 def _along(line):
     """Places close together on the drawn steps of a front, for names to stay clear of; none on any other line."""
-    if line.get_drawstyle() != "steps-post":
+    if line.get_drawstyle() != "steps-post" or not len(line.get_xdata()):
         return []
     x, y = (np.asarray(values, float) for values in line.get_data())
     x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
