@@ -187,7 +187,7 @@ def _two_ticks(low, high):
 def _even_ticks(most):
     """0 and the largest number of the form 1, 2 or 5 times a power of ten up to `most`, on either side."""
     ten = 10 ** np.floor(np.log10(most))
-    end = max(step for step in ten * np.array([1, 2, 5]) if step <= most)
+    end = max(step for step in ten * np.array([0.5, 1, 2, 5]) if step <= most)
     return [-end, 0, end]
 
 
