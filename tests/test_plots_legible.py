@@ -10,6 +10,7 @@ from legible import assert_legible, small
 
 from smlib import plots
 from smlib.plots import audit, conus_stations, frontier, synthesis
+from smlib.plots.field_series import number
 
 STATION_MODELS = ("ridge", "RF", "ELM", "SVR", "HistGB", "LSTM", "1D-CNN", "Transformer", "CNN-LSTM", "LSTM-CNN",
                   "CNN-with-LSTM", "FA-LSTM", "GAN-LSTM")
@@ -63,8 +64,8 @@ def radar():
 
 
 def metric_bars():
-    table = field_scores({"MSE": 0.0002, "MAE": 0.004, "R2": 0.14, "RMSE": 0.005, "r": 0.14, "bias": 0.0008})
-    table.loc[table["metric"].eq("bias") & table["model"].eq("LSTM"), "value"] = -0.0025
+    table = field_scores({"MSE": 0.0002, "MAE": 0.004, "R2": 0.14, "RMSE": 0.005, "r": 0.14, "bias": 0.0007})
+    table.loc[table["metric"].eq("bias") & table["model"].eq("LSTM"), "value"] = -0.0039
     return plots.metric_bars(table.assign(printed=table["value"] / 2, low=np.nan, high=np.nan), title="One day ahead")
 
 
@@ -126,7 +127,8 @@ def behaviour_by_depth():
                "drying_days": "drying time (days)", "rise_over_fall": "mean rise over mean fall"}
     table = pd.DataFrame({"site": "US-AR1", "level": 1, "depth_m": np.repeat([0.05, 0.1, 0.2, 0.5, 1.0], 9)})
     table = table.assign(**{name: draws(len(table)) for name in columns})
-    return plots.behaviour_by_depth(table, table.iloc[:9].assign(depth_m=np.nan), columns)
+    measured = [table.iloc[:9].assign(depth_m=np.nan, site=site) for site in ("US-AR1", "US-CRT", "FR-Hes", "CH-DAV")]
+    return plots.behaviour_by_depth(table, pd.concat(measured), columns)
 
 
 def error_by_lead():
@@ -157,6 +159,11 @@ def test_every_text_of_the_figure_can_be_read(name):
     fig = DRAWN[name]()
     fig.text(0.995, 0.995, "simulated", ha="right", va="top", fontsize=max(10, fig.get_figwidth()))  # as by Run.figure
     assert_legible(fig)
+
+
+def test_small_numbers_have_a_power_of_ten_and_a_true_minus():
+    assert [number(x) for x in (3.04e-5, -2e-7, 0.0115, -213.0, 1.5e6)] == [
+        "3.04·10⁻⁵", "−2·10⁻⁷", "0.0115", "−213", "1.5·10⁶"]
 
 
 def test_titles_of_many_loss_curves_are_as_large_as_the_text():
