@@ -45,7 +45,7 @@ def overlapping(fig, tolerance=2):
 def small(fig, least=6.5):
     """Texts of less than `least` points where the figure is as wide as the book's page."""
     scale = min(1.0, PAGE / fig.get_figwidth())
-    return [text.get_text() for text, _ in written(fig) if text.get_fontsize() * scale < least]
+    return [text.get_text() for text, _ in written(fig) if round(text.get_fontsize() * scale, 2) < least]
 
 
 def assert_legible(fig, least=6.5):

@@ -347,7 +347,7 @@ def test_error_by_lead_boxes():
     errors.loc[0, "error"] = np.nan
     fig = plots.error_by_lead(errors)
     (ax,) = fig.axes
-    assert ax.get_ylabel() == "forecast minus observed (m³ m⁻³)" and ax.get_xlabel() == "lead (days)"
+    assert ax.get_ylabel() == "forecast minus observed\n(m³ m⁻³)" and ax.get_xlabel() == "lead (days)"
     assert len(ax.patches) == 6
     one = errors[(errors["model"] == "RF") & (errors["lead_d"] == 7)]["error"]
     ends = [y for line in ax.lines for y in line.get_ydata()]

@@ -146,10 +146,10 @@ def test_maps_of_days_share_two_scales():
     assert len(drawn) == 2 * (1 + 4 + 4) and len(set(clims)) == 2
     assert sorted(clims.count(c) for c in set(clims)) == [8, 10]
     bars = {ax.get_xlabel() for ax in fig.axes} - {""}
-    assert bars == {"soil moisture (m³ m⁻³)", "absolute error (m³ m⁻³)"}
+    assert bars == {"soil moisture (m³ m⁻³)", "absolute error, and in the titles the RMSE over the cells (m³ m⁻³)"}
     written = texts(fig)
     assert "truth\n2021-06-15" in written and "2021-06-16:\nabsolute error" in written
-    assert written.count("ConvLSTM-SE\nRMSE 0.400 m³ m⁻³") == 2 and "Simulated" in written
+    assert written.count("ConvLSTM-SE\nRMSE 0.400") == 2 and "Simulated" in written
     errors = [m for m in drawn if m.get_clim()[0] == 0]
     for k, mesh in enumerate(errors):  # the error of model k is 0.1 (k + 1) everywhere in the basin
         assert mesh.get_array().compressed() == pytest.approx(0.1 * (k % 4 + 1))
@@ -162,7 +162,7 @@ def test_maps_without_values_are_drawn():
     truth, forecasts = fields(("LSTM",), 1)
     fig = plots.maps_of_days(truth, forecasts * np.nan, LAT, LON)
     fig.draw_without_rendering()
-    assert texts(fig).count("no data") == 2 and "RMSE" not in texts(fig)
+    assert texts(fig).count("no data") == 2 and "\nRMSE" not in texts(fig)
     fig = plots.maps_of_days(truth * np.nan, forecasts, LAT, LON)
     assert texts(fig).count("no data") == 2
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from smlib.evaluate.printed import cited
-from smlib.plots.style import figure, house, legend
+from smlib.plots.style import figure, house, legend, text_width, wrapped
 
 GOOD, BAD = "#0072B2", "#D55E00"
 
@@ -88,13 +88,14 @@ def implied_std(std, common, title=None, of_row=None):
     counts = [int((std["file"] == file).sum()) for file in files]
     fig = figure(6.6, 0.21 * sum(counts) + 0.42 * len(files) + 1.1)
     axes = fig.subplots(len(files), 1, squeeze=False, sharex=True, height_ratios=[n + 1.2 for n in counts]).ravel()
+    room = fig.get_figwidth() - 0.4 - max(text_width(row, 8) for row in std["row"])  # beside the names of the rows
     for ax, file in zip(axes, files, strict=True):
         here = std[std["file"] == file].reset_index(drop=True)
         apart = (here["low"] > common[1]) | (here["high"] < common[0])
         ax.axvspan(*common, color="#E69F00", zorder=1)
         ax.hlines(np.arange(len(here)), here["low"], here["high"], color=np.where(apart, BAD, GOOD), linewidth=4,
                   zorder=2)
-        ax.set(title=cited(file) + of_row.get(file, ""), ylim=(len(here) - 0.4, -0.6))
+        ax.set(title=wrapped(cited(file) + of_row.get(file, ""), room), ylim=(len(here) - 0.4, -0.6))
         ax.set_yticks(np.arange(len(here)), here["row"], fontsize=8)
         ax.grid(axis="y", visible=False)
     axes[-1].set_xlabel("RMSE / √(1 − R²) (m³ m⁻³)")

@@ -253,17 +253,18 @@ def series(sites, lines, observed, rain=None, kind="simulated", title=None):
     known(kind)
     words = sites if isinstance(sites, dict) else dict.fromkeys(sites, "")
     colours = _colours(list(lines))
-    fig = figure(10.5, (3.0 if rain is not None else 2.3) * len(words) + 0.9)
+    fig = figure(10.5, (3.4 if rain is not None else 2.3) * len(words) + 0.9)
     spec = fig.add_gridspec(len(words), 1)
     for k, (site, said) in enumerate(words.items()):
         parts = spec[k].subgridspec(2 if rain is not None else 1, 2, width_ratios=[3.6, 1], wspace=0.02, hspace=0.0,
-                                    height_ratios=[1, 2.6] if rain is not None else [1])
+                                    height_ratios=[1, 2] if rain is not None else [1])
         ax = fig.add_subplot(parts[-1, 0])
         share = fig.add_subplot(parts[-1, 1], sharey=ax)
         top = ax
         if rain is not None:
             top = fig.add_subplot(parts[0, 0], sharex=ax)
             rain_panel(top, daily(rain.sel(site=site)))
+            top.set_ylabel("precip.\n(mm d⁻¹)")
             top.tick_params(labelbottom=False)
         top.set_title(f"{site}, {said}" if said else site)
         for name, da in {"stations": observed, **lines}.items():
@@ -282,7 +283,7 @@ def series(sites, lines, observed, rain=None, kind="simulated", title=None):
         share.tick_params(labelleft=False)
         share.set_xlim(0, 1)
         date_axis(ax)
-    share.set_xlabel("share of days at or below")
+    share.set_xlabel("share of days\nat or below")
     legend(fig, [Line2D([], [], color=OBSERVED, linewidth=1.6),
                  *(Line2D([], [], color=colours[n]) for n in lines)], ["stations", *lines])
     fig.suptitle(f"{title or 'Stations day by day'} ({kind})")

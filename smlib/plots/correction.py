@@ -50,7 +50,7 @@ def auxiliary_series(points_by_network, title=None):
     if not points_by_network:
         return nothing(title)
     networks = in_known_order(points_by_network)
-    fig = figure(max(3.0 * len(networks), 6.0), 8.2)
+    fig = figure(max(3.0 * len(networks), 6.0), 10.0)
     axes = fig.subplots(len(ROWS), len(networks), sharex="col", sharey="row", squeeze=False)
     for column, network in zip(axes.T, networks, strict=True):
         points = points_by_network[network]

@@ -8,7 +8,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from smlib.plots.correction_scores import in_known_order
-from smlib.plots.style import MOISTURE, SIGNED_WET, WET, figure, house, legend, no_data, nothing
+from smlib.plots.field_series import number
+from smlib.plots.style import MOISTURE, SIGNED_WET, WET, figure, house, legend, no_data, nothing, wrapped
 
 # Groups go round the colours with one marker, then with the next: 24 that differ, neighbours never by colour alone.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#332288", "#999933")
@@ -53,8 +54,8 @@ def network_maps(matched, points, title=None):
                 no_data(ax)
                 continue
             held = one.cells["stations"] > 0
-            ax.set_title(f"{network}, {product}\n{held.sum()} of {len(held)} cells with stations, "
-                         f"{one.cells.loc[held, 'group'].nunique()} groups", fontsize=9)
+            said = f"{held.sum()} of {len(held)} cells with stations, {one.cells.loc[held, 'group'].nunique()} groups"
+            ax.set_title(f"{network}, {product}\n" + wrapped(said, 0.72 * width))  # a map may be that much narrower
             _cells(ax, one.cells)
             for group, here in sites.groupby("group"):
                 colour, marker = _look(group)
@@ -99,10 +100,11 @@ def _cells(ax, cells):
 
 
 def _place(ax, lat):
-    """Make an axis a map, true to scale at a latitude; no label at the ends, where it would meet the next map's."""
+    """Make an axis a map, true to scale at a latitude, with as few longitudes as a narrow map has room for."""
     ax.set_aspect(1 / np.cos(np.radians(lat)))
     ax.grid(False)
-    ax.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
+    ticks = _two_ticks(*ax.get_xlim())
+    ax.set_xticks(ticks, [f"{x:g}".replace("-", "−") for x in ticks])
     ax.yaxis.set_major_locator(MaxNLocator(6))
 
 
@@ -162,13 +164,31 @@ def product_maps(before, after, difference, truth=None, lat=None, lon=None, diff
         row[0].set_ylabel("latitude (°)")
     for ax in axes[-1]:
         ax.set_xlabel("longitude (°)")
-    bar = {"location": "bottom", "extend": "both", "aspect": 30}
-    fig.colorbar(meshes[False], ax=axes[:, :-1], label=MOISTURE, shrink=0.6, **bar)
+    bar = {"location": "bottom", "extend": "both", "aspect": 30, "format": lambda x, _: number(x)}
+    fig.colorbar(meshes[False], ax=axes[:, :-1], label=MOISTURE, shrink=0.6,
+                 ticks=MaxNLocator(5, steps=[1, 2, 5, 10]), **bar)
     if True in meshes:
         fig.colorbar(meshes[True], ax=axes[:, -1:], label=f"{difference_name}\n(m³ m⁻³)", shrink=0.9,
-                     **bar | {"aspect": 16})
+                     ticks=_even_ticks(most), **bar | {"aspect": 16})
     fig.suptitle(title or "Soil moisture before and after correction (grey: no value)")
     return fig
+
+
+def _two_ticks(low, high):
+    """Two round numbers as far apart as an axis of this range has room for, clear of its ends."""
+    inner = np.array([low, high]) + 0.1 * (high - low) * np.array([1, -1])
+    for power in np.arange(np.ceil(np.log10(high - low)), -9, -1):
+        for step in 10 ** power * np.array([1, 0.5, 0.25]):
+            ticks = step * np.arange(np.ceil(inner[0] / step), np.floor(inner[1] / step) + 1)
+            if len(ticks) > 1:
+                return ticks[[0, -1]].round(9)
+
+
+def _even_ticks(most):
+    """0 and the largest number of the form 1, 2 or 5 times a power of ten up to `most`, on either side."""
+    ten = 10 ** np.floor(np.log10(most))
+    end = max(step for step in ten * np.array([0.5, 1, 2, 5]) if step <= most)
+    return [-end, 0, end]
 
 
 def _field(field, lat, lon):

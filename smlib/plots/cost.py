@@ -20,7 +20,7 @@ def _models(entrants):
 
 
 @house
-def learning_curves(history, title=None):
+def learning_curves(history, title=None, columns=5):
     """Training and validation loss by epoch, a panel a model (compare Wang et al. 2024, Figs. 9-11, 13).
 
     Parameters
@@ -29,6 +29,8 @@ def learning_curves(history, title=None):
         Columns ``model, epoch, train_loss, validation_loss`` (in squared scaled moisture), a row an epoch: means over
         what was trained. A model followed by " (increment)" stands in the panel of its model, paler.
     title : str, optional
+    columns : int
+        The most panels in a row: fewer leave room for long names.
 
     Returns
     -------
@@ -47,7 +49,8 @@ def learning_curves(history, title=None):
     models = list(styles)
     losses = history[["train_loss", "validation_loss"]].to_numpy(float)
     losses = losses[np.isfinite(losses) & (losses > 0)]
-    fig, axes = grid(len(models), "epoch", "loss (scaled MSE)", columns=5, width=2.2, height=2.1, extra=1.1)
+    fig, axes = grid(len(models), "epoch", "loss (scaled MSE)", columns=columns,
+                     width=2.2 if columns > 3 else 3.0, height=2.1, extra=1.1)
     lines = {"validation": "-", "training": (0, (4, 2))}
     for ax, model in zip(axes, models, strict=True):
         ax.set_title(model)

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from smlib.plots.style import MOISTURE, WET, figure, house, legend, looks, no_data
 
 OBSERVED, UNOBSERVED = "#084C8D", "#CFE0F1"
-ERROR = "absolute error (m³ m⁻³)"
+ERROR = "absolute error, and in the titles the RMSE over the cells (m³ m⁻³)"
 
 
 def _degrees(positive, negative):
@@ -64,7 +64,7 @@ def maps_of_days(truth, forecasts, lat, lon, title=None):
     moisture = _scale([truth.values, forecasts.values], 1) | {"cmap": WET}
     errors = _scale([error.values], None) | {"cmap": "magma_r"}
     columns, days = len(models) + 1, truth.sizes["time"]
-    width = np.clip(11.0 / columns, 2.1, 3.6)
+    width = np.clip(11.0 / columns, 1.7, 3.6)
     fig = figure(columns * width + 0.5, 2 * days * ((width - 0.2) * _shape(lat, lon) + 0.33) + 0.25 * days + 1.3)
     axes = fig.subplots(2 * days, columns, squeeze=False, sharex=True, sharey=True)
     for k, day in enumerate(truth["time"].values):
@@ -79,7 +79,7 @@ def maps_of_days(truth, forecasts, lat, lon, title=None):
             _field(above[j + 1], forecasts.isel(model=j, time=k), lat, lon, moisture)
             _field(below[j + 1], off, lat, lon, errors)
             rmse = np.sqrt((off ** 2).mean().item())
-            above[j + 1].set_title(f"{model}\n" + ("" if np.isnan(rmse) else f"RMSE {rmse:.3f} m³ m⁻³"))
+            above[j + 1].set_title(f"{model}\n" + ("" if np.isnan(rmse) else f"RMSE {rmse:.3f}"))
             below[j + 1].tick_params(labelleft=j == 0, labelbottom=k == days - 1)
         for j, ax in enumerate(above):
             ax.tick_params(labelleft=j == 0, labelbottom=j == 0 and k == days - 1)

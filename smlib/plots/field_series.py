@@ -24,8 +24,12 @@ FLOOR = -1.0  # where the axes of R2 and other scores without a lower bound end
 
 
 def number(value):
-    """A number in a figure, with a true minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+    """A number in a figure, with a true minus sign and, where it is very small or large, a power of ten."""
+    digits, _, power = f"{value:.3g}".replace("-", "−").partition("e")
+    if not power:
+        return digits
+    sign = "⁻" if power[0] == "−" else ""
+    return f"{digits}·10{sign}" + power[1:].lstrip("0").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def limits(values, metric, floor):

@@ -62,7 +62,7 @@ def site_map(ds):
     fig.draw_without_rendering()  # the labels need the final size of the panels
     for ax, group in panels:
         places = ax.projection.transform_points(ccrs.PlateCarree(), lon[group], lat[group])[:, :2]
-        _label(ax, places, [names[i] for i in group])
+        label(ax, places, [names[i] for i in group])
     return fig
 
 
@@ -119,15 +119,19 @@ def _background(ax, centre, box):
     lines.xlabel_style = lines.ylabel_style = {"size": 9}
 
 
-def _label(ax, places, names):
-    """Write `names` by `places` (data coordinates), covering neither each other nor a marker while there is room."""
+def label(ax, places, names, others=(), size=9):
+    """Write `names` by `places` (data coordinates), covering neither each other nor a marker while there is room.
+
+    `others` are the places of markers without a name, `size` is in points. The figure has to be drawn once before.
+    """
     renderer, point = ax.figure.canvas.get_renderer(), ax.figure.dpi / 72
     frame = np.array(ax.get_window_extent(renderer).extents)
     pixels = ax.transData.transform(places)
-    taken = [np.concatenate([p - 4.5 * point, p + 4.5 * point]) for p in pixels]
+    taken = [np.concatenate([p - 4.5 * point, p + 4.5 * point])
+             for p in (*pixels, *(ax.transData.transform(others) if len(others) else ()))]
     halo = patheffects.withStroke(linewidth=2.0, foreground="white")
     for place, pixel, name in zip(places, pixels, names, strict=True):
-        text = ax.annotate(name, place, (0, 0), textcoords="offset points", va="bottom", fontsize=9, zorder=6,
+        text = ax.annotate(name, place, (0, 0), textcoords="offset points", va="bottom", fontsize=size, zorder=6,
                            annotation_clip=False, path_effects=[halo])
         text.set_in_layout(False)
         extent = text.get_window_extent(renderer)

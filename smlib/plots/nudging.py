@@ -182,7 +182,7 @@ def methods(table, metric="RMSE", floor=FLOOR, title=None):
     most = table["pattern"].value_counts().max()
     columns = min(2, len(patterns))
     lines = -(-len(patterns) // columns)
-    fig = figure(max(5.5, columns * (2.9 + 0.07 * max(map(len, styles)))), lines * (0.21 * most + 0.75) + 1.0)
+    fig = figure(max(5.5, columns * (3.1 + 0.07 * max(map(len, styles)))), lines * (0.21 * most + 0.75) + 1.0)
     axes = fig.subplots(lines, columns, sharex=True, squeeze=False).ravel()
     low, high = limits(table[["value", "low", "high"]], metric, floor)
     errors = metric in LOSSES
@@ -190,7 +190,7 @@ def methods(table, metric="RMSE", floor=FLOOR, title=None):
     if errors and len(known) and known.max() > 10 * known.min():
         axes[0].set_xscale("log")
         low = known.min() / 1.3
-        axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
         axes[0].xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_xlim(low, high)

@@ -164,7 +164,7 @@ def error_by_lead(errors, title=None):
         Boxes span the quartiles, the bar is the median; points outside the whiskers are not drawn.
     """
     models, leads = in_order(errors["model"]), sorted(errors["lead_d"].unique())
-    fig = figure(max(6.5, 0.9 + len(leads) * (0.34 * len(models) + 0.4)), 4.4)
+    fig = figure(np.clip(0.9 + len(leads) * (0.34 * len(models) + 0.4), 6.5, 10.5), 4.4)
     ax = fig.subplots()
     errors = errors.dropna(subset=["error"])
     drawn = dict(list(errors.groupby(["model", "lead_d"])["error"]))
@@ -183,7 +183,7 @@ def error_by_lead(errors, title=None):
     _lead_axis(ax, leads)
     ax.axhline(0, color="0.2", linewidth=0.9, zorder=1)
     ax.set_xlabel("lead (days)")
-    ax.set_ylabel("forecast minus observed (m³ m⁻³)")
+    ax.set_ylabel("forecast minus observed\n(m³ m⁻³)")
     legend(fig, [Patch(facecolor="white" if m in BASELINES else model_style(m)["color"],
                        edgecolor=model_style(m)["color"]) for m in models], models)
     fig.suptitle(title or "Forecast error by lead: quartiles, whiskers 5 to 95 %")

@@ -13,6 +13,8 @@ import xarray as xr
 from cmcrameri import cm
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from smlib.data.schema import level_name
 from smlib.evaluate.entrants import parts
@@ -120,6 +122,23 @@ def grid(n, xlabel, ylabel, columns=3, width=3.3, height=2.6, extra=1.0):
         if i >= n:
             ax.remove()
     return fig, list(axes[:n])
+
+
+def text_width(text, points):
+    """Inches that a line of text takes."""
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=points), False)[0] / 72
+
+
+def wrapped(text, inches, points=None):
+    """`text` broken between words into lines of at most `inches`, by default in the size of the panels' titles."""
+    points = points or matplotlib.rcParams["axes.titlesize"]
+    lines = []
+    for word in text.split(" "):
+        if lines and text_width(f"{lines[-1]} {word}", points) <= inches:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def legend(fig, handles, labels):

@@ -101,7 +101,7 @@ def gains(table, title=None):
         ax.axhline(0, color="black", linewidth=1.0)
         ax.set_xlabel("cells observed each day (percent)")
         ax.set_title(f"noise {noise:g} m³ m⁻³")
-    axes[0].set_ylabel("RMSE below the free run's (percent)")
+    axes[0].set_ylabel("RMSE below\nthe free run's (percent)")
     collected_legend(fig)
     if title:
         fig.suptitle(title)

@@ -101,7 +101,7 @@ def behaviour_by_depth(simulated, measured, columns, title=None):
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = grid(len(columns), "depth (m)", "", columns=2, width=4.4, height=2.7, extra=1.2)
+    fig, axes = grid(len(columns), "depth (m)", "", columns=2, width=4.4, height=3.0, extra=1.2)
     depths = sorted(simulated["depth_m"].unique())
     sites = list(dict.fromkeys(measured["site"]))
     for ax, (column, label) in zip(axes, columns.items(), strict=True):
@@ -122,7 +122,7 @@ def behaviour_by_depth(simulated, measured, columns, title=None):
         unknown = measured["depth_m"].isna().any()
         ax.set_xticks([*range(len(depths)), *([len(depths) + 0.4] if unknown else [])],
                       [f"{d:g}" for d in depths] + (["unknown"] if unknown else []))
-        ax.set_ylabel(label)
+        ax.set_ylabel(label.replace(" (", "\n("))
         ax.tick_params(labelleft=True)
     handles = [Line2D([], [], linestyle="none", marker=".", color=SIMULATED),
                Line2D([], [], color="0.15", linewidth=1.6)]

@@ -139,7 +139,8 @@ class Run:
         path = self._place(name, ".png", "figures")
         fig.alt = alternative.text(fig, alt)
         if self.simulated:
-            fig.text(0.995, 0.995, "simulated", ha="right", va="top", color="#B2182B", fontsize=10)
+            fig.text(0.995, 0.995, "simulated", ha="right", va="top", color="#B2182B",
+                     fontsize=max(10, fig.get_figwidth()))  # not too small on a page, which is 6.5 inches wide
         with _aside(path) as partial:
             # Without matplotlib's version in it, equal pixels are equal files.
             fig.savefig(partial, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
