@@ -6,7 +6,7 @@ import pytest
 from test_nudging_field import small_field
 from test_nudging_forecasts import network
 
-from smlib.evaluate.field_scores import FIELD_METRICS, field_metrics
+from smlib.evaluate.field_scores import FIELD_METRICS, SUMS, field_metrics
 from smlib.nudging import (
     Study,
     choose_tau,
@@ -145,6 +145,23 @@ def test_where_tau_does_not_matter_or_nothing_is_scored_there_is_no_choice():
 def test_without_feedback_tau_is_not_chosen_for_unobserved_cells(done):
     chosen = done[1]
     assert len(chosen) == 2 * 2 * 2 * 3 and pick(chosen, cells="unobserved")["feedback"].all()
+
+
+def test_daily_sums_are_those_of_the_chosen_settings_and_the_free_run(study, done):
+    tables, chosen, _, daily = done
+    keys = ["model", "fraction", "noise", "tau", "cells"]
+    assert not daily.duplicated([*keys, "time"]).any()
+    assert len(daily) == 10 * (pick(chosen, feedback=True).shape[0] + 2)  # and a free run for each network
+    assert list(daily["time"].unique().astype("datetime64[D]")) == list(study.dates()[:10])
+    r2 = pick(tables["test"], metric="R2", feedback=True)
+    for key, days in daily.groupby(keys, dropna=False):
+        model, fraction, noise, tau, cells = key
+        row = one(pick(r2, model=model, fraction=fraction, cells=cells), **(
+            {} if fraction == 0 else {"noise": noise, "tau": tau}))
+        assert float(field_metrics(days[list(SUMS)].to_numpy().sum(0))["R2"]) == pytest.approx(row["value"], rel=1e-12)
+        np.testing.assert_allclose(days["MSE"], days["se"] / days["n"])
+    at = one(chosen, model="CNN", fraction=0.5, noise=0.01, feedback=True, cells="all")["tau"]
+    assert set(pick(daily, model="CNN", fraction=0.5, noise=0.01, cells="all")["tau"]) == {at}
 
 
 def test_example_days():

@@ -123,7 +123,7 @@ def nudging_answer(table, chosen, verdicts):
     many = ("all" if len(nudged) > 1 else "the") if whole else f"{lower} of"
     gain = f"Nudging lowers the RMSE in {many} {len(nudged)} setting{'s' * (len(nudged) != 1)}" + (
         "; no cell went unobserved." if unseen.empty else ", also where nothing was observed." if whole else
-        f", where nothing was observed in {there} of {len(unseen)}.")
+        f", in {there} of {len(unseen)} where nothing was observed.")
     network = _network_matters(verdicts)
     return fitting(*(f"{words} {gain}" for words in network), network[-1]), _nudging_detail(table, chosen, verdicts)
 
@@ -135,11 +135,15 @@ def _network_matters(verdicts):
     n, ahead, behind = len(verdicts), int((verdicts["low"] > 0).sum()), int((verdicts["high"] < 0).sum())
     skill = verdicts["skill"][np.isfinite(verdicts["skill"])]
     ends = dict.fromkeys(number(value, 2) for value in ([skill.min(), skill.max()] if len(skill) else []))
+    skills = f"skill {' to '.join(ends)}" if ends else ""
     of = f"{n} patterns" if n > 1 else "1 pattern"
-    skills = [f"skill {' to '.join(ends)} in {of}"] if ends else [f"in {of}"]
-    sure = [f"surely {word} in {some}" for word, some in (("better", ahead), ("worse", behind)) if some]
-    said = f"{'A' if ahead else 'No'} network surely beats the best method without one"
-    return [f"{said} ({', '.join(part)})." for part in (skills + sure, skills)]
+    if ahead:
+        lost = f", loses in {behind}" if behind else ""
+        said = f"A network surely beats the best method without one in {ahead} of {of}{lost}"
+        return [f"{said} ({skills}).", f"{said}."] if skills else [f"{said}."]
+    said = "No network surely beats the best method without one"
+    lost = f"surely worse in {behind} of {of}" if behind else f"in {of}"
+    return [f"{said} ({', '.join(filter(None, (skills, lost)))}).", f"{said} ({lost})."]
 
 
 def _nudging_detail(table, chosen, verdicts):

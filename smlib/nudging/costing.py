@@ -73,14 +73,16 @@ def cost_answer(measured, scored):
         mine, base = r2.loc[[dear["model"], of], column]
         beats, some = mine > base, int((r2.loc[others, column] < mine).sum())
         verb = "beats" if beats else "equals" if mine == base else "loses to"
-        also = (" and" if beats else ", beats") + f" {some} of {len(others)} others" if some else (
+        also = (" and" if beats else ", beats") + (
+            " all others" if some == len(others) else f" {some} of {len(others)} others") if some else (
             ", but no other network" if beats else ", beats no other network") if len(others) else ""
-        clauses.append((beats, f"{verb} {of} {where} (R² {number(mine)} to {number(base)})", also))
+        clauses.append((beats, f"{verb} {of} {where}", f"({number(mine)} to {number(base)})", also))
     clauses.sort(key=lambda clause: clause[0])  # what is lost comes first
-    full, plain = ("; it ".join(said + also * told for _, said, also in clauses) for told in (True, False))
-    took = f"({dear['train_s']:,.0f} s of training)"
-    names = [f"The dearest network, {dear['model']} {took},", f"The dearest network {took}"] if len(others) else [
-        f"{dear['model']} {took}", f"The network {took}"]
+    full, plain = ("; it ".join(f"{said} {r2}{also * told}" for _, said, r2, also in clauses).replace("(", "(R² ", 1)
+                   for told in (True, False))
+    train_s = f"{dear['train_s']:,.0f} s"
+    names = [f"{dear['model']}, the dearest ({train_s}),", f"The dearest network ({train_s})"] if len(
+        others) else [f"{dear['model']} ({train_s} to train)", f"The network ({train_s} to train)"]
     said = fitting(*(f"{name} {rest}." for rest in (full, plain) for name in names))
     return said, _cost_detail(measured, scored, len(others) > 0)
 
