@@ -152,7 +152,7 @@ def test_daily_sums_are_those_of_the_chosen_settings_and_the_free_run(study, don
     keys = ["model", "fraction", "noise", "tau", "cells"]
     assert not daily.duplicated([*keys, "time"]).any()
     assert len(daily) == 10 * (pick(chosen, feedback=True).shape[0] + 2)  # and a free run for each network
-    assert list(daily["time"].unique().astype("datetime64[D]")) == list(study.dates()[:10])
+    assert list(daily["time"].unique().to_numpy().astype("datetime64[D]")) == list(study.dates()[:10])
     r2 = pick(tables["test"], metric="R2", feedback=True)
     for key, days in daily.groupby(keys, dropna=False):
         model, fraction, noise, tau, cells = key
