@@ -175,7 +175,8 @@ def rise(tables, *, where=None, a, b, each=None, metric="R2", least=LEAST_DAYS):
     """a / b - 1 of a metric that is pooled over the days of both, b being surely above 0.
 
     The table has a row a day (`time`) with the sums of `smlib.evaluate.field_scores`. Days are drawn in blocks, the
-    same for a and b, and the rise is computed within each draw: what the two have in common widens no interval.
+    same for a and b, and the rise is computed within each draw: what the two have in common widens no interval. Of 200
+    days whose errors have no memory it covers 92 %, with a memory (AR(1)) of 0.5 86 %, of 0.9 80 %.
     """
     found = []
     for one, other, label in contrasts(a, b, each=each):
