@@ -47,7 +47,7 @@ def trained(field, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study(field, trained):
-    return nudging.Study(field, trained, "smap", "measured", "cpu", {})
+    return nudging.Study(field, trained, "smap", "measured", "cpu")
 
 
 def test_gaps_are_an_error_unless_they_are_held(grid):
@@ -101,7 +101,7 @@ def test_nudging_of_measured_maps(study):
     stretches = {"test": nudging.stretch(study.field, "test", 30),
                  "validation": nudging.stretch(study.field, "validation", 20)}
     settings = nudging.grid([0.5, 1.0], [0.1, 0.5], [0.0])
-    tables, chosen, kept = nudging.nudge_study(study, stretches, settings, draws=50)
+    tables, chosen, kept, _ = nudging.nudge_study(study, stretches, settings, draws=50)
     assert np.isfinite(tables["test"]["value"]).all() and len(chosen) == 2 * 2 * 3
     assert all(np.isfinite(maps[..., study.field.valid]).all() for maps in kept.values())
     rmse = tables["test"].query("metric == 'RMSE' and cells == 'all' and feedback").groupby(["model", "fraction"])

@@ -6,7 +6,7 @@ import pytest
 from test_nudging_field import small_field
 from test_nudging_forecasts import network
 
-from smlib.evaluate.field_scores import FIELD_METRICS, field_metrics
+from smlib.evaluate.field_scores import FIELD_METRICS, SUMS, field_metrics
 from smlib.nudging import (
     Study,
     choose_tau,
@@ -34,7 +34,7 @@ def small_study(protocol="strict", names=("CNN", "ConvLSTM")):
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5], "validation_loss": [0.8, 0.9],
                             "learning_rate": 1e-3, "seconds": [1.0, 2.0]})
     trained = {name: Trained(network(name, field), history.copy(), np.nan, None) for name in names}
-    return Study(field, trained, "small", "measured", "cpu", {"epochs at most": 2})
+    return Study(field, trained, "small", "measured", "cpu")
 
 
 def stretches_of(study):
@@ -72,7 +72,7 @@ def hand(rmse, **changes):
 
 
 def test_the_tables_hold_all_settings_of_both_periods_and_the_free_run(study, done):
-    tables, _, _ = done
+    tables, *_ = done
     assert list(tables) == ["test", "validation"]
     for period, table in tables.items():
         assert len(table) == 2 * 2 * (len(SETTINGS) * 2 + 1) * len(FIELD_METRICS)
@@ -103,23 +103,23 @@ def test_fraction_zero_is_the_free_run(study, done):
 
 
 def test_tau_is_chosen_on_validation_or_by_the_paper_on_the_test(done):
-    tables, chosen, _ = done
+    tables, chosen, *_ = done
     pd.testing.assert_frame_equal(chosen, choose_tau(tables["validation"]))
     paper = small_study("paper")
-    tables, chosen, _ = nudge_study(paper, stretches_of(paper), SETTINGS, draws=0)
+    tables, chosen, *_ = nudge_study(paper, stretches_of(paper), SETTINGS, draws=0)
     pd.testing.assert_frame_equal(chosen, choose_tau(tables["test"]))
 
 
 def test_the_papers_protocol_counts_cells_outside_and_draws_afresh_for_each_tau():
     paper = small_study("paper", ["CNN"])
-    tables, _, _ = nudge_study(paper, stretches_of(paper), SETTINGS, draws=0)
+    tables, *_ = nudge_study(paper, stretches_of(paper), SETTINGS, draws=0)
     table = tables["test"]
     assert (pick(table, cells="all")["n"] == 42 * 10).all()
     assert (pick(table, cells="unobserved", fraction=0.5)["n"] == 19 * 10).all()
     of = {feedback: pick(table, feedback=feedback, cells="unobserved", fraction=0.5, noise=0, metric="MAE")["value"]
           for feedback in (True, False)}
     assert of[False].nunique() == 2  # other masks: strictly, the free run on unobserved cells is one number
-    strict, _, _ = nudge_study(small_study(names=["CNN"]), stretches_of(small_study()), SETTINGS, draws=0)
+    strict, *_ = nudge_study(small_study(names=["CNN"]), stretches_of(small_study()), SETTINGS, draws=0)
     same = pick(strict["test"], feedback=False, cells="unobserved", fraction=0.5, noise=0, metric="MAE")["value"]
     assert same.nunique() == 1
 
@@ -147,13 +147,30 @@ def test_without_feedback_tau_is_not_chosen_for_unobserved_cells(done):
     assert len(chosen) == 2 * 2 * 2 * 3 and pick(chosen, cells="unobserved")["feedback"].all()
 
 
+def test_daily_sums_are_those_of_the_chosen_settings_and_the_free_run(study, done):
+    tables, chosen, _, daily = done
+    keys = ["model", "fraction", "noise", "tau", "cells"]
+    assert not daily.duplicated([*keys, "time"]).any()
+    assert len(daily) == 10 * (pick(chosen, feedback=True).shape[0] + 2)  # and a free run for each network
+    assert list(daily["time"].unique().to_numpy().astype("datetime64[D]")) == list(study.dates()[:10])
+    r2 = pick(tables["test"], metric="R2", feedback=True)
+    for key, days in daily.groupby(keys, dropna=False):
+        model, fraction, noise, tau, cells = key
+        row = one(pick(r2, model=model, fraction=fraction, cells=cells), **(
+            {} if fraction == 0 else {"noise": noise, "tau": tau}))
+        assert float(field_metrics(days[list(SUMS)].to_numpy().sum(0))["R2"]) == pytest.approx(row["value"], rel=1e-12)
+        np.testing.assert_allclose(days["MSE"], days["se"] / days["n"])
+    at = one(chosen, model="CNN", fraction=0.5, noise=0.01, feedback=True, cells="all")["tau"]
+    assert set(pick(daily, model="CNN", fraction=0.5, noise=0.01, cells="all")["tau"]) == {at}
+
+
 def test_example_days():
     assert example_days(200) == [33, 100, 166] and example_days(3) == [0, 1, 2] and example_days(1) == [0]
     assert example_days(2) == [0, 1]
 
 
 def test_kept_maps_are_those_of_the_chosen_tau(study, done):
-    tables, chosen, kept = done
+    tables, chosen, kept, _ = done
     part = stretches_of(study)["test"]
     truth, made, words = kept_maps(kept, chosen, SETTINGS, part, study.dates())
     days = example_days(10)
@@ -188,7 +205,7 @@ def test_what_print_implies_of_a_correction_after_the_fact():
 
 
 def test_ours_stand_beside_print_at_the_printed_tau_and_at_the_chosen_one(done):
-    tables, chosen, _ = done
+    tables, chosen, *_ = done
     chosen = chosen[chosen["cells"] == "all"]
     found = nudging_beside_print(tables["test"], chosen)
     assert len(found) == 2 * 2 * 2 * 2 * 6
@@ -203,7 +220,7 @@ def test_ours_stand_beside_print_at_the_printed_tau_and_at_the_chosen_one(done):
 
 
 def test_a_page_shows_a_row_a_printed_setting(done):
-    tables, chosen, _ = done
+    tables, chosen, *_ = done
     table = nudging_beside_print(tables["test"], chosen[chosen["cells"] == "all"])
     wide = beside_print_wide(table)
     assert len(wide) == 2 * 2 * 2
@@ -215,7 +232,7 @@ def test_a_page_shows_a_row_a_printed_setting(done):
 
 
 def test_unobserved_cells_beside_the_free_run_there(done):
-    tables, chosen, _ = done
+    tables, chosen, *_ = done
     found = unobserved_table(tables["test"], chosen)
     assert len(found) == 8
     row = one(found, model="CNN", noise=0.01, fraction=0.5)
@@ -226,7 +243,7 @@ def test_unobserved_cells_beside_the_free_run_there(done):
 
 
 def test_curves_mark_one_chosen_tau_and_the_printed_value(done):
-    tables, chosen, _ = done
+    tables, chosen, *_ = done
     for feedback, curves_chosen in ((True, 2 * 2 * 2 * 2), (False, 2 * 2 * 2)):
         found = curves(tables["test"], chosen, feedback)
         assert set(found["metric"]) == {"RMSE"} and found["chosen"].sum() == curves_chosen

@@ -77,7 +77,7 @@ def test_a_run_takes_the_skill_tables(run, skill):
     run.skill(skill)
     run.skill(skill.assign(lead_d=1))
     study = small_study(names=["CNN"])
-    tables, _, _ = nudge_study(study, stretches_of(study), grid([0.5, 1.0], [0.5, 1.0], [0.0]), draws=20)
+    tables, *_ = nudge_study(study, stretches_of(study), grid([0.5, 1.0], [0.5, 1.0], [0.0]), draws=20)
     methods = methods_skill(methods_table(compared(), draws=20), source="small", protocol="strict")
     path = run.skill(pd.concat([settings_skill(tables["test"], source="small", protocol="strict"), methods]))
     read = pd.read_csv(path)

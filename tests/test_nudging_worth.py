@@ -28,7 +28,7 @@ def worth(study):
 @pytest.fixture(scope="module")
 def nudged(study):
     stretches = stretches_of(study)
-    tables, chosen, _ = nudge_study(study, stretches, SETTINGS, draws=0)
+    tables, chosen, *_ = nudge_study(study, stretches, SETTINGS, draws=0)
     return nudged_worth(study, stretches["test"], SETTINGS, tables), tables, chosen, stretches["test"]
 
 

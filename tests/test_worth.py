@@ -220,7 +220,7 @@ def test_the_printed_conclusion_of_the_stations(arms):
 @pytest.fixture(scope="module")
 def nudged():
     study = small_study()
-    tables, chosen, _ = nudge_study(study, stretches_of(study), grid([0.5, 1.0], [0.25, 0.5], [0.0, 0.01]), draws=0)
+    tables, chosen, *_ = nudge_study(study, stretches_of(study), grid([0.5, 1.0], [0.25, 0.5], [0.0, 0.01]), draws=0)
     return tables, chosen, free_run_worth(study)
 
 

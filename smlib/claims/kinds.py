@@ -15,6 +15,8 @@ import pandas as pd
 
 from smlib.claims.estimates import LEAST_UNITS, Estimate, Missing, apart, of_groups, of_interval, of_units
 from smlib.claims.rows import contrasts, pair, select, words
+from smlib.evaluate.bootstrap import block_weights
+from smlib.evaluate.field_scores import SUMS, field_metrics
 from smlib.evaluate.significance import diebold_mariano
 
 LEAST_DAYS = 60
@@ -118,7 +120,7 @@ def mean(tables, *, units, where=None, each=None, value="value", least=LEAST_UNI
     return Found(found, f"mean {metric}", UNITS.get(metric, MOISTURE), called)
 
 
-def days(tables, *, where=None, a, b, each=None, value="value", least=LEAST_DAYS):
+def days(tables, *, where=None, a=None, b=None, along=None, order=None, each=None, value="value", least=LEAST_DAYS):
     """1 - MSE of a / MSE of b over the days that both forecast.
 
     The table has a row a model and day (`time`) with the mean squared error of the day's cells. The interval is that of
@@ -127,7 +129,7 @@ def days(tables, *, where=None, a, b, each=None, value="value", least=LEAST_DAYS
     it holds for errors with a memory.
     """
     found = []
-    for one, other, label in contrasts(a, b, each=each):
+    for one, other, label in contrasts(a, b, along, order, each):
         both = pair(_rows(tables, where, one), _rows(tables, where, other), ["time"], value).sort_index()
         if len(both) < least:
             raise Missing(f"{len(both)} days, and fewer than {least} tell nothing of others")
@@ -159,33 +161,37 @@ def interval(tables, *, quantity, where=None, each=None, value="value", n="n", c
     return Found(found, quantity, "1", counted)
 
 
-def gap(tables, *, where=None, a=None, b=None, along=None, order=None, each=None, value="value", n="n", counted="rows",
-        least=LEAST_UNITS):
+def gap(tables, *, where=None, a, b, each=None, value="value", n="n", counted="rows", least=LEAST_UNITS):
     """a minus b, each one row with its own interval; see `smlib.claims.estimates.apart` and `interval`."""
     found = []
-    for one, other, label in contrasts(a, b, along, order, each):
+    for one, other, label in contrasts(a, b, each=each):
         sides = [_one(tables, where, side, value, n, counted, least) for side in (one, other)]
         found.append(apart(*sides, label))
     metric = _metric(where, value)
     return Found(found, f"difference of {metric}", UNITS.get(metric, MOISTURE), counted)
 
 
-def rise(tables, *, where=None, a, b, each=None, value="value", n="n", counted="rows", least=LEAST_UNITS):
-    """a / b - 1, each one row with its own interval, b being surely above 0; arguments as of `interval`.
+def rise(tables, *, where=None, a, b, each=None, metric="R2", least=LEAST_DAYS):
+    """a / b - 1 of a metric that is pooled over the days of both, b being surely above 0.
 
-    The interval reaches from the lowest a over the highest b to the highest a over the lowest b: too wide, if anything.
+    The table has a row a day (`time`) with the sums of `smlib.evaluate.field_scores`. Days are drawn in blocks, the
+    same for a and b, and the rise is computed within each draw: what the two have in common widens no interval. Of 200
+    days whose errors have no memory it covers 92 %, with a memory (AR(1)) of 0.5 86 %, of 0.9 80 %.
     """
     found = []
     for one, other, label in contrasts(a, b, each=each):
-        up, base = (_one(tables, where, side, value, n, counted, least) for side in (one, other))
-        (low, high), (lowest, highest) = up.interval(), base.interval()
-        if not lowest > 0:
-            raise Missing(f"{_metric(where, value)} of {words(other)} is {base.value:.3f} and not surely above 0, so a "
-                          "rise in percent means nothing")
-        ends = (min(low / lowest, low / highest), max(high / lowest, high / highest))
-        centre = up.value / base.value
-        found.append(Estimate(centre - 1, centre - ends[0], ends[1] - centre, min(up.n, base.n), label=label))
-    return Found(found, f"relative rise of {_metric(where, value)}", "1", counted)
+        sums = [_by_day(tables, where, side) for side in (one, other)]
+        shared = sums[0].index.intersection(sums[1].index).sort_values()
+        if len(shared) < least:
+            raise Missing(f"{len(shared)} days, and fewer than {least} tell nothing of others")
+        weights = np.vstack([np.full(len(shared), 1 / len(shared)), block_weights(len(shared))])
+        up, base = (field_metrics(weights @ of.loc[shared].to_numpy(float))[metric] for of in sums)
+        if not np.percentile(base[1:], 2.5) > 0:
+            raise Missing(f"{metric} of {words(other)} is {base[0]:.3f} and not surely above 0, so a rise in percent "
+                          "means nothing")
+        value, *drawn = np.divide(up, base, out=np.full_like(up, np.inf), where=base > 0) - 1
+        found.append(of_interval(value, *np.percentile(drawn, [2.5, 97.5]), len(shared), label))
+    return Found(found, f"relative rise of {metric}", "1", "days")
 
 
 def exact(tables, *, where=None, a, b, each=None, value="value"):
@@ -217,6 +223,14 @@ def _rows(tables, where, more):
     wanted = (where or {}) | more
     table = tables.get(wanted.pop("page", None), wanted.pop("table", None))
     return select(table, wanted)
+
+
+def _by_day(tables, where, more):
+    """Daily sums, indexed by `time`."""
+    rows = _rows(tables, where, more).set_index("time")
+    if rows.index.has_duplicates:
+        raise ValueError(f"several rows a day with {words((where or {}) | more)}: the selection is too wide")
+    return rows[list(SUMS)]
 
 
 def _one(tables, where, more, *of_row):

@@ -31,6 +31,7 @@ from smlib.nudging.tables import (
     regional_table,
     skill_table,
     spread_against_plain,
+    validation_baselines,
     verdicts,
     wide,
 )
@@ -45,4 +46,4 @@ __all__ = ["Field", "Setting", "Study", "answer", "beside_print", "beside_print_
            "nudged_worth", "nudging_answer", "nudging_beside_print", "observation_patterns", "on_days", "open_study",
            "post_hoc_from_print", "prepare", "regional_table", "settings_skill", "skill_table", "spread_against_plain",
            "spread_answer", "stretch", "train_all", "training_answer", "training_table", "unobserved_table",
-           "verdicts", "wide"]
+           "validation_baselines", "verdicts", "wide"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from smlib.evaluate.field_scores import field_scores
+from smlib.evaluate.field_scores import SUMS, field_metrics, field_scores
 from smlib.evaluate.skill import COLUMNS
 from smlib.nudging.forecasts import free_run, sums_of
 from smlib.nudging.nudged import CELLS, Setting, nudge_all
@@ -49,26 +49,58 @@ def nudge_study(study, stretches, settings, *, draws=1000, seed=0):
 
     Returns
     -------
-    dict, dict, dict
+    dict, DataFrame, dict, DataFrame
         Mapping of "validation" and "test" -> settings table, in which rows of fraction 0 are the free run; the chosen
         taus, by validation with the strict protocol and by the test with the paper's; mapping of model -> analyses with
-        feedback (setting, example day, y, x) of the test
+        feedback (setting, example day, y, x) of the test; `daily_sums` of the test at the chosen taus
     """
-    tables, paper, kept = {}, study.field.protocol == "paper", None
+    tables, paper, kept, sums = {}, study.field.protocol == "paper", None, {}
     for period, one in stretches.items():
         models, n = study.forecasters(period), draws if period == "test" else 0
         free = {name: free_run(study.field, model, period, days=len(one.truth)) for name, model in models.items()}
         keep = example_days(len(one.truth)) if period == "test" else ()
         nudged, analyses = nudge_all(models, one, settings, fresh=paper, keep=keep, device=study.device)
         after, _ = nudge_all(free, one, settings, feedback=False, fresh=paper, device=study.device)
-        parts = [settings_table({name: _counted(study, sums) for name, sums in of.items()}, settings, feedback, n, seed)
-                 for of, feedback in ((nudged, True), (after, False))]
+        nudged, after = ({name: _counted(study, one) for name, one in of.items()} for of in (nudged, after))
+        parts = [settings_table(of, settings, feedback, n, seed) for of, feedback in ((nudged, True), (after, False))]
         alone = {name: np.stack([study.counted(sums_of(study.field, made, period)), np.zeros((len(made), 8))])[None]
                  for name, made in free.items()}
         parts += [settings_table(alone, [Setting(np.nan, 0.0, np.nan)], feedback, n, seed).query("cells == 'all'")
                   for feedback in (True, False)]
-        tables[period], kept = pd.concat(parts, ignore_index=True), analyses if keep else kept
-    return tables, choose_tau(tables["test" if paper else "validation"]), kept
+        tables[period] = pd.concat(parts, ignore_index=True)
+        if period == "test":
+            kept, sums = analyses, {name: (alone[name][0], of) for name, of in nudged.items()}
+    chosen = choose_tau(tables["test" if paper else "validation"])
+    return tables, chosen, kept, daily_sums(sums, settings, chosen, study.dates())
+
+
+def daily_sums(sums, settings, chosen, time):
+    """What each day leaves of the free runs and of the runs nudged with feedback at the tau chosen, to compare them.
+
+    Parameters
+    ----------
+    sums : mapping of model -> (cells, day, 8) of the free run and (setting, cells, day, 8) nudged
+    settings, chosen : see `nudge_study`
+    time : (day,) dates of the test period; the first are those of the sums
+
+    Returns
+    -------
+    DataFrame
+        Columns model, fraction (0 is the free run), noise, tau, cells, time, MSE (m6 m-6) and the sums of
+        `smlib.evaluate.field_scores`; no row where nothing is scored
+    """
+    frames = []
+    for model, (free, nudged) in sums.items():
+        mine = chosen[(chosen["model"] == model) & chosen["feedback"]]
+        runs = [({"fraction": 0.0, "noise": np.nan, "tau": np.nan, "cells": CELLS[0]}, free[0])]
+        runs += [({"fraction": row.fraction, "noise": row.noise, "tau": row.tau, "cells": row.cells},
+                  nudged[settings.index(Setting(row.tau, row.fraction, row.noise)), CELLS.index(row.cells)])
+                 for row in mine.itertuples()]
+        for key, days in runs:
+            table = pd.DataFrame(days, columns=list(SUMS)).assign(model=model, time=time[:len(days)], **key)
+            frames.append(table.assign(MSE=field_metrics(days)["MSE"])[table["n"] > 0])
+    table = pd.concat(frames, ignore_index=True)
+    return table[["model", "fraction", "noise", "tau", "cells", "time", "MSE", *SUMS]]
 
 
 def _counted(study, sums):

@@ -22,7 +22,6 @@ class Study:
     trained : mapping of name -> `training.Trained`
     source, kind : name of the source, and "measured" or "simulated"
     device : "cpu" or "cuda"
-    settings : mapping of what the networks were trained with, for `about`
     """
 
     field: Field
@@ -30,7 +29,6 @@ class Study:
     source: str
     kind: str
     device: str
-    settings: dict
 
     def forecasts(self, how, period="test", days=None):
         """Forecasts of networks and baselines: mapping of name -> (day, y, x); `how` is "one day" or "free run"."""
@@ -59,15 +57,18 @@ class Study:
         return self.field.time[self.field.targets(period)]
 
     def about(self, **settings):
-        """The line about data and settings at the top of a page, as Markdown."""
+        """The line about the data at the top of a page, as Markdown, with what else one needs to read its numbers."""
         ny, nx = self.field.valid.shape
+        where = ", ".join(f"{name} {of.min():.1f} to {of.max():.1f}°".replace("-", "−") for name, of in
+                          (("latitudes", self.field.lat), ("longitudes", self.field.lon)))
         periods = "; ".join(f"{name} {self.field.time[days.start]} to {self.field.time[days.stop - 1]}"
                             for name, days in self.field.periods.items())
         gaps = ~np.isfinite(self.field.truth[:, self.field.valid])
         missing = f", {gaps.mean():.0%} of the values missing" if gaps.any() else ""
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in (self.settings | settings).items())
-        return (f"**Data.** {self.kind.capitalize()}: `{self.source}`, {ny} × {nx} cells, {self.field.valid.sum():,} "
-                f"of them valid{missing}; {periods}; protocol {self.field.protocol}; device {self.device}; {said}.")
+        said = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in settings.items())
+        return (f"**Data.** {self.kind.capitalize()}: `{self.source}`, daily surface soil moisture on {ny} × {nx} "
+                f"cells, {self.field.valid.sum():,} of them valid{missing}; {where}; {periods}; protocol "
+                f"{self.field.protocol}{said}.")
 
 
 def contenders(study, count, others=()):
@@ -111,6 +112,4 @@ def open_study(source, scale, *, models, train, validation, test, lookback, gaps
     field = prepare(ds, train=train, validation=validation, test=test, lookback=lookback, gaps=gaps, protocol=protocol)
     trained = train_all(field, models, seed=seed, device=device, epochs=epochs, patience=patience, batch=batch,
                         learning_rate=learning_rate, kernel=kernel, dropout=dropout)
-    settings = {"epochs at most": epochs, "batch": batch, "learning rate": learning_rate, "kernel": kernel,
-                "dropout": dropout, "lookback": lookback, "seed": seed}
-    return Study(field, trained, ds.attrs["source"], ds.attrs["kind"], pick_device(device).type, settings)
+    return Study(field, trained, ds.attrs["source"], ds.attrs["kind"], pick_device(device).type)

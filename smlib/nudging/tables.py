@@ -6,6 +6,7 @@ import xarray as xr
 
 from smlib.evaluate.field_scores import FIELD_METRICS, field_metrics, field_scores
 from smlib.evaluate.skill import COLUMNS
+from smlib.nudging.forecasts import baselines, one_day, sums_of
 from smlib.nudging.nudged import CELLS
 from smlib.paths import DATA
 
@@ -163,6 +164,14 @@ def methods_skill(methods, *, source, protocol):
     variant = [f"{row.pattern} observed, {row.cells} cells" for row in methods.itertuples()]
     return methods.assign(study=STUDY, source=source, protocol=protocol, variant=variant, site="all", depth_m=np.nan,
                           lead_d=np.nan, model=methods["method"])[list(COLUMNS)]
+
+
+def validation_baselines(field):
+    """DataFrame model, validation_rmse (m3 m-3) of the baselines one day ahead, over the days that judge networks."""
+    sums = {name: sums_of(field, one_day(field, model, "validation", about), "validation").sum(0)
+            for name, (model, about) in baselines(field).items()}
+    return pd.DataFrame([{"model": name, "validation_rmse": float(field_metrics(of)["RMSE"])}
+                         for name, of in sums.items()])
 
 
 def field_table(field):
