@@ -27,7 +27,7 @@ from smlib.nudging.forecasts import free_run, one_day, sums_of
 from smlib.nudging.settings import KEYS
 from smlib.nudging.study import check_comparison, contenders
 from smlib.nudging.tables import count_outside
-from smlib.run.results import ANSWER
+from smlib.wording import ANSWER
 
 LONG = f"ConvLSTM-SE (dropout 0.1{80 * '0'})"  # the digits of a dropout are the reader's
 ALL = ["CNN", "ConvLSTM", "persistence", "climatology", "damped anomaly"]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from smlib import wording
 from smlib.nudging.forecasts import BASELINES
 from smlib.nudging.settings import at_chosen, unobserved_table
-from smlib.run.results import ANSWER
+from smlib.wording import listed
 
 REFERENCES = ("persistence", "climatology")
 
@@ -13,17 +14,6 @@ def number(value, digits=3):
     """A number with a true minus sign; three digits in all from 100 on."""
     return (f"{value:.{digits}f}" if not abs(value) >= 100 else f"{value:,.0f}" if abs(value) < 1e6 else
             f"{value:.2e}").replace("-", "−")
-
-
-def fitting(*wordings):
-    """The first of some wordings, the fullest first, that `smlib.run.Run.opening` takes, labelled; ValueError if none.
-
-    The last ones name no network, for names have no bound.
-    """
-    for words in wordings:
-        if len(f"Our runs. {words}") <= ANSWER:
-            return f"**Our runs.** {words}"
-    raise ValueError(f"no wording has at most {ANSWER} characters: {wordings[-1]!r}")
 
 
 def training_answer(field, table, baselines):
@@ -47,7 +37,7 @@ def training_answer(field, table, baselines):
     lines += [f"- {row.model}: RMSE {row.validation_rmse:.4f} m³ m⁻³" for row in baselines.itertuples()]
     more = (f"The last epoch trained is the best of {listed(late)}: more epochs may have made {_them(late)} better."
             if late else "None keeps the last epoch it trained.")
-    return fitting(said[0] + end, *said), (
+    return wording.answer(said[0] + end, *said), (
         f"One day ahead, on the validation days, over {field.valid.sum():,} cells:\n\n" + "\n".join(lines)
         + f"\n\n{more}")
 
@@ -58,13 +48,13 @@ def answer(skill, what):
     networks = r2.drop([name for name in BASELINES if name in r2])
     known = r2.drop(networks.index)
     if networks.empty or known.empty:
-        return fitting(f"{capital(what)}, no R² is defined: what is observed does not vary."), ""
+        return wording.answer(f"{_capital(what)}, no R² is defined: what is observed does not vary."), ""
     best, top, many = networks.idxmax(), known.idxmax(), len(networks) > 1
     above, tied = int((networks > known.max()).sum()), networks.max() == known.max()
     against = f"the best baseline, {top} (R² {number(known.max())})"
     count = _count(above, len(networks), "beats", "beat", "no network beats") if many else (
         f"the network {'beats' if above else 'equals' if tied else 'does not beat'}")
-    first = f"{capital(what)}, {count} {against}."
+    first = f"{_capital(what)}, {count} {against}."
     value, beside = number(networks.max()), _beside(skill, best, r2, top)
     said = [f"{first} {who} {value}{more}." for who, more in (
         (f"The best, {best}, has" if many else f"{best} has", beside), ("The best has" if many else "It has", beside),
@@ -72,7 +62,7 @@ def answer(skill, what):
     lines = [f"- {name}: R² {_with_interval(skill, name, 'R2')}" + "".join(
         f"; skill {number(one.value)} against {of}{_sure(one)}" for of in REFERENCES
         if name != of and (one := _skill(skill, name, of)) is not None) for name in r2.index]
-    return fitting(*said, first), (f"{capital(what)}, with 95 % intervals; skill is 1 − MSE / MSE of the "
+    return wording.answer(*said, first), (f"{_capital(what)}, with 95 % intervals; skill is 1 − MSE / MSE of the "
                                    "baseline:\n\n" + "\n".join(lines))
 
 
@@ -106,6 +96,7 @@ def _with_interval(skill, model, metric):
 
 
 def between(low, high):
+    """A 95 % interval in brackets behind its value, or nothing where there is none."""
     return f" ({number(low)} to {number(high)})" if np.isfinite([low, high]).all() else ""
 
 
@@ -125,7 +116,8 @@ def nudging_answer(table, chosen, verdicts):
         "; no cell went unobserved." if unseen.empty else ", also where nothing was observed." if whole else
         f", in {there} of {len(unseen)} where nothing was observed.")
     network = _network_matters(verdicts)
-    return fitting(*(f"{words} {gain}" for words in network), network[-1]), _nudging_detail(table, chosen, verdicts)
+    detail = _nudging_detail(table, chosen, verdicts)
+    return wording.answer(*(f"{words} {gain}" for words in network), network[-1]), detail
 
 
 def _network_matters(verdicts):
@@ -208,7 +200,7 @@ def spread_answer(spread):
     return f"{lower}, and not for {listed(named)}."
 
 
-def capital(text):
+def _capital(text):
     return text[0].upper() + text[1:]
 
 
@@ -219,10 +211,6 @@ def _count(some, of, one, more, none=None):
     if not some:
         return none or f"No network {one}"
     return f"{some} of {of} networks {one if some == 1 else more}"
-
-
-def listed(names):
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _them(names):

@@ -6,11 +6,12 @@ import pandas as pd
 
 from smlib.assimilate.nudging import roll_out
 from smlib.evaluate.field_scores import field_scores
-from smlib.nudging.answers import REFERENCES, between, fitting, listed, number
+from smlib.nudging.answers import REFERENCES, between, number
 from smlib.nudging.forecasts import sums_of
 from smlib.nudging.tables import STUDY
 from smlib.nudging.training import training_table
 from smlib.paths import DATA
+from smlib.wording import answer, listed
 
 DAYS = 20  # over which a free run is timed
 
@@ -83,7 +84,7 @@ def cost_answer(measured, scored):
     train_s = f"{dear['train_s']:,.0f} s"
     names = [f"{dear['model']}, the dearest ({train_s}),", f"The dearest network ({train_s})"] if len(
         others) else [f"{dear['model']} ({train_s} to train)", f"The network ({train_s} to train)"]
-    said = fitting(*(f"{name} {rest}." for rest in (full, plain) for name in names))
+    said = answer(*(f"{name} {rest}." for rest in (full, plain) for name in names))
     return said, _cost_detail(measured, scored, len(others) > 0)
 
 
