@@ -8,7 +8,9 @@ import platform
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from importlib import metadata
+from pathlib import Path
 
 from smlib import paths
 from smlib.run import params
@@ -133,12 +135,14 @@ def _tree(folder, pattern, but=None):
     So is the folder named `but` in it: what may be there is large, and not read unless a source names it.
     """
     files = {}
-    for path in sorted(folder.rglob(pattern)):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-        if name.parts[0] != but and not hidden and path.is_file():
-            files[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return files
+    for place, folders, names in os.walk(folder):
+        place = Path(place)
+        folders[:] = [one for one in folders if not one.startswith(".") and one != "__pycache__"
+                      and (place != folder or one != but)]  # not even entered: `but` may hold thousands of files
+        for path in (place / one for one in names if fnmatch(one, pattern) and not one.startswith(".")):
+            if path.is_file():
+                files[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return dict(sorted(files.items()))
 
 
 def _cpu():
