@@ -86,8 +86,8 @@ def test_without_a_truth_the_estimate_is_judged_at_stations():
                            "surely worse than NLDAS-2 (−0.30) and DCA (−0.40).") and fits(said)
 
 
-@pytest.mark.parametrize("own, other, half, lost", product((-12.34, 0.0, 0.5, np.nan), (-12.34, 0.5), (0.01, 50),
-                                                          ((), (2,), (1, 2))))
+@pytest.mark.parametrize("own, other, half, lost", list(product((-12.34, 0.0, 0.5, np.nan), (-12.34, 0.5), (0.01, 50),
+                                                               ((), (2,), (1, 2)))))
 def test_every_estimate_fits(own, other, half, lost):
     skills = dict.fromkeys(NAMES, (own, other))
     truths = {layer: against_truth(skills | {"climatology": (99 if layer in lost else -99, 0)}, half)
