@@ -28,6 +28,12 @@ class TestNotebook:
         assert len(calls) == 1 and calls[0].args[0].value == name
         assert {word.arg for word in calls[0].keywords} == set(known)
 
+    def test_no_cell_shows_the_path_of_a_file(self, name):
+        """What keeps a result returns its path: as the last line of a cell it would stand on the page."""
+        last = [ast.parse(cell.source).body[-1] for cell in params.load(name).cells if cell.cell_type == "code"]
+        shown = [ast.unparse(line) for line in last if isinstance(line, ast.Expr)]
+        assert not [line for line in shown if line.startswith(("run.table(", "run.skill(", "run.cost(", "run.figure("))]
+
     @pytest.mark.parametrize("profile", params.PROFILES)
     def test_every_profile_suits_it(self, name, profile):
         assert set(params.resolve(name, profile)) == set(params.read(name))

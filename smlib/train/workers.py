@@ -1,6 +1,7 @@
 """Who trains: threads of this process, or processes beside it."""
 
 import os
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from smlib.train.loop import pick_device
 
 # Member-steps from which processes pay: they take seconds to start, but threads of one Python get in each other's way.
 WORTH = 50_000
+# A worker that has grown by 300 MB, as by the data that it keeps, is replaced between two jobs; none is lost.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
 
 
 def worker_count(device):
