@@ -5,6 +5,8 @@ import re
 import numpy as np
 
 LABEL = "**Our runs.**"
+# What the sources of the skill tables are.
+KINDS = {"embedded": "measured", "measured": "measured", "twin": "simulated", "simulated": "simulated"}
 ANSWER = 200  # characters of an answer with its label, two lines of a page
 
 

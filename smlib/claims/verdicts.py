@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from smlib import wording
 from smlib.claims.estimates import CANNOT_BE_TOLD, VERDICTS, Missing, judge
 from smlib.claims.kinds import KINDS
 from smlib.claims.reading import STUDIES, ClaimError, printed_text, read
@@ -13,7 +14,6 @@ from smlib.run.params import RunError
 COLUMNS = ("id", "study", "claim", "where", "verdict", "statistic", "low", "high", "n", "counted", "quantity", "unit",
            "claimed", "decided_by", "reason", "protocol", "source", "data", "page", "table", "kind", "printed", "files",
            "front", "note")
-DATA = {"embedded": "measured", "measured": "measured", "twin": "simulated", "simulated": "simulated"}
 
 
 class Runs:
@@ -73,7 +73,7 @@ class Tables:
         source = ", ".join(self._skill(self.claim.page, "source"))
         if not source:
             source = finished.record(self.claim.page, self.runs.profile)["parameters"].get("source", "")
-        return {"source": source, "data": DATA.get(source, source)}
+        return {"source": source, "data": wording.KINDS.get(source, source)}
 
     def _skill(self, page, column):
         try:

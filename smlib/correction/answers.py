@@ -1,12 +1,11 @@
 """Sentences of the correction pages from their tables: an answer of two lines, what is behind it, and the data."""
 
 import numpy as np
-import pandas as pd
 
 from smlib.correction import summary
 from smlib.correction.folds import MEANING
 from smlib.correction.interpreting import PARTS
-from smlib.wording import answer, count, items, listed, minus, span
+from smlib.wording import answer, count, items, listed, minus, signed, span
 
 OWN = "CDF matching, own past"
 WORDS = {"raw": "the product", "linear": "linear regression", "mean-std": "mean-std scaling"}  # in a sentence
@@ -203,7 +202,7 @@ def _all_references(skills, ours):
     """Items: each reference under strict, the median skill beside."""
     median = skills.groupby("reference", sort=False)["value"].median()
     return [f"On {MEANING['strict']} (strict), {ours} {_beats(name, counted)} (median skill "
-            f"{_signed(median[name])})." for name, counted in tally(skills).items()]
+            f"{signed(median[name], plus=True)})." for name, counted in tally(skills).items()]
 
 
 def _rmse(table, combination, weight):
@@ -241,10 +240,6 @@ def _change(table):
 
 def _percent(number):
     return f"{100 * number:+.0f} %".replace("-", "−") if np.isfinite(number) else "an unknown share"
-
-
-def _signed(number):
-    return f"{number:+.2f}".replace("-", "−") if pd.notna(number) else "not known"
 
 
 def about(study):

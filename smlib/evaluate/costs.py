@@ -30,7 +30,6 @@ RECORDS = {
                            "which MLSTM needs too, is not in it)"),
 }
 SURFACE = "0-10 cm"  # the layer whose networks are compared where a study has several
-KINDS = {"embedded": "measured", "measured": "measured", "twin": "simulated", "simulated": "simulated"}  # of sources
 
 
 @dataclass(frozen=True)
@@ -203,10 +202,10 @@ def about(table, profile):
     ValueError
         If a source does not tell whether its data are measured or simulated.
     """
-    kinds = table["source"].map(KINDS)
+    kinds = table["source"].map(wording.KINDS)
     if kinds.isna().any():
         raise ValueError(f"measured or simulated? the source {table.loc[kinds.isna(), 'source'].iloc[0]!r} does not "
-                         f"tell; known: {', '.join(KINDS)}")
+                         f"tell; known: {', '.join(wording.KINDS)}")
     said = "; ".join(f"{kind}: {listed(dict.fromkeys(here['study']))}" for kind, here in
                      table.groupby(kinds, sort=False))
     return (f"**Data.** {said[0].upper()}{said[1:]}; the finished runs of the profile `{profile}`. Seconds are those "

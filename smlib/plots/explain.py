@@ -13,6 +13,7 @@ from matplotlib.scale import AsinhScale
 from smlib.data.schema import VARIABLES
 from smlib.plots.series import MISSING
 from smlib.plots.style import MOISTURE, STYLE, WET, figure, grid, house, in_order, ink, once
+from smlib.wording import signed
 
 ADVICE = "select one site and level, or average"
 SIZE = "mean |Shapley value| (m³ m⁻³)"
@@ -162,9 +163,9 @@ def embedding_panels(points, order, title=None):
         ax.set_yticks([])
         ax.set_aspect("equal", adjustable="datalim")
         ax.spines[["top", "right"]].set_visible(True)
-        ax.set_title(f"{name}\nR² {_signed(r2[name])}")
+        ax.set_title(f"{name}\nR² {signed(r2[name])}")
     _bar(fig, dots, axes, MOISTURE)
-    rest = [f"{name} alone: {_signed(value)}" for name, value in r2.items() if name not in names]
+    rest = [f"{name} alone: {signed(value)}" for name, value in r2.items() if name not in names]
     _title(fig, title, "; ".join(["R² of soil moisture from neighbours in the plane", *rest]))
     return fig
 
@@ -206,7 +207,7 @@ def attention_and_shapley(table, agreement=None, title=None):
             _write(ax, values, values, norm, "{:.2f}")
             ax.set_yticks(np.arange(len(levels)) + 0.5, levels)
         row[0].set_title(f"{model}: attention")
-        rank = f", rank correlation {_signed(rho[model])}" if model in rho else ""
+        rank = f", rank correlation {signed(rho[model])}" if model in rho else ""
         row[1].set_title(f"{model}: Shapley values{rank}")
     for ax in bottom:
         _slanted(ax, [_written(i, "long_name") for i in items])
@@ -288,10 +289,6 @@ def _at_most(value):
     if power >= -3:
         return f"{digits * 10.0**power:.{1 - power}f}"
     return f"{digits:g}·10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def _signed(value):
-    return f"{value:.2f}".replace("-", "−")
 
 
 def _written(name, part):
